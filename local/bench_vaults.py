@@ -19,7 +19,7 @@ import aiohttp
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp, open_stage
-from shared.domain.vaults.findings import CONFIGURED
+from shared.domain.vaults.source import CONFIGURED
 
 BURSTS = (1, 50, 200)
 LIMIT = timedelta(hours=6)

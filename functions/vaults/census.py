@@ -25,10 +25,9 @@ from shared.domain.restores.watch import GRAPH_RETENTION, WatchedJob
 from shared.domain.vaults.census import (
     CENSUS,
     Census,
-    CensusInstance,
     Proof,
     Standing,
-    by_cluster,
+    by_source,
     census,
     good_backups,
     path,
@@ -37,6 +36,7 @@ from shared.domain.vaults.census import (
     with_volumes,
 )
 from shared.domain.vaults.signals import CensusTaken, ClustersUnprotected
+from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.tagged import TaggedVault
 from shared.wiring import services
 
@@ -49,9 +49,9 @@ async def take(client: Client) -> None:
     clusters, policy = await world.provisioner.clusters.list(), await world.policy()
     vaults = await tagged_vaults()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
-    instances = by_cluster(await world.verifier.inventory.instances())
-    jobs = await world.verifier.inventory.jobs(now - GRAPH_RETENTION)
     items = await world.verifier.inventory.items()
+    instances = by_source(items)
+    jobs = await world.verifier.inventory.jobs(now - GRAPH_RETENTION)
     standings = []
     for cluster in clusters:
         instance = instances.get(folded(cluster.id))
@@ -108,7 +108,7 @@ async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: 
 
 
 async def _unprotected(
-    client: Client, cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault], instance: CensusInstance | None
+    client: Client, cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault], instance: FoundItem | None
 ) -> Standing:
     try:
         protection = protection_for(cluster, policy, vaults)

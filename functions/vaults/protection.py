@@ -36,7 +36,6 @@ from shared.domain.vaults.findings import Protected
 from shared.domain.vaults.plan import ProtectionPlan, lacking, require_agreed
 from shared.domain.vaults.protection import (
     Protection,
-    VaultService,
     extension_grants,
     is_due,
     protection_of,
@@ -44,6 +43,7 @@ from shared.domain.vaults.protection import (
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.tagged import TaggedVault, incarnation_of
 from shared.wiring import services
 

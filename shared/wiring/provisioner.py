@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.domain.vaults.machines import VirtualMachine
-from shared.domain.vaults.protection import VaultService
 from shared.domain.vaults.shares import FileShare
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.sources import DataSource
 from shared.settings import Settings
 from shared.wiring.duty import Duty

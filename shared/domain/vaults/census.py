@@ -4,8 +4,8 @@ Rules:
 - Protected is what Azure Backup calls ProtectionConfigured, no matter who configured it.
 - A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
-- A share or machine is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
-  Its backups are found by the jobs of that vault that name it: the item itself doesn't always tell of them.
+- A data source is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
+  Jobs of a Backup vault name their item. Those of a Recovery Services vault name the share or machine.
 - Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
 """
 
@@ -22,22 +22,8 @@ from shared.domain.reasons import Reason
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
-from shared.domain.vaults.findings import CONFIGURED
 from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.sources import DataSource, ended, sources_of
-
-
-class CensusInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup instance of a cluster; `state` is Azure Backup's protection state."""
-
-    id: str
-    cluster_id: str
-    state: str
-    policy: str
-
-    @property
-    def configured(self) -> bool:
-        return self.state == CONFIGURED
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +76,9 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
 CENSUS = Document("census/{day}.json", "The census of a day.", Census)
 
 
-def by_cluster(instances: Iterable[CensusInstance]) -> dict[str, CensusInstance]:
-    """The instance of each cluster, by its id in lower case; of several one that protects it, if there is one."""
-    return {folded(i.cluster_id): i for i in sorted(instances, key=lambda instance: instance.configured)}
+def by_source(items: Iterable[FoundItem]) -> dict[str, FoundItem]:
+    """The item of each source, by the source's id in lower case; of several one that protects it, if there is one."""
+    return {folded(i.source_id): i for i in sorted(items, key=lambda item: item.configured)}
 
 
 def path(day: datetime) -> str:
@@ -109,15 +95,15 @@ def census(standings: Sequence[Standing], now: datetime) -> Census:
 
 
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
-    """The backups that made a copy, the latest first: of a backup instance, or of an item's `volume` by its label."""
-    vault = _vault(item) if volume else None
-    own = (job for job in jobs if (_of(job, vault, volume) if volume else same(job.item, item)))
+    """The backups that made a copy, the latest first: of the item by its id, or of its `volume` by its label."""
+    vault = _vault(item)
+    own = (job for job in jobs if same(job.item, item) or _of(job, vault, volume))
     made = (job for job in own if job.operation.lower() == "backup" and job.status.lower() in GOOD)
     return sorted(made, key=lambda job: job.when, reverse=True)
 
 
 def _of(job: WatchedJob, vault: ResourceId | None, volume: str) -> bool:
-    return same(job.volume, volume) and vault is not None and _vault(job.id) == vault
+    return bool(volume) and same(job.volume, volume) and vault is not None and _vault(job.id) == vault
 
 
 def _vault(text: str) -> ResourceId | None:
@@ -126,7 +112,7 @@ def _vault(text: str) -> ResourceId | None:
     return vault_of(id) if id else None
 
 
-def protected(cluster: Cluster, instance: CensusInstance, proof: Proof) -> Standing:
+def protected(cluster: Cluster, instance: FoundItem, proof: Proof) -> Standing:
     """A cluster that an instance protects."""
     vault = str(_vault(instance.id) or "")
     return Standing(

@@ -8,7 +8,6 @@ Rules:
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -17,9 +16,9 @@ from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
-from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
+from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.source import CONFIGURED, FoundItem, VaultService
 
-CONFIGURED = "ProtectionConfigured"
 SOFT_DELETE = ("Off", "On", "AlwaysOn")
 IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
 REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
@@ -99,17 +98,6 @@ class FoundIdentity(Found, frozen=True, kw_only=True):
 
     principal: str
     client: str
-
-
-class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup that can still be brought back; `until` in UTC, None if the service doesn't say."""
-
-    name: str
-    until: datetime | None
-
-    @property
-    def day(self) -> str:
-        return f"{self.until:%Y-%m-%d}" if self.until else "an unknown day"
 
 
 class FoundOperation(Found, frozen=True, kw_only=True):
@@ -249,7 +237,7 @@ def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) 
     return next(iter(holders), None)
 
 
-def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
+def require_undeleted(protection: Protection, deleted: Sequence[FoundItem]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
     own = next((d for d in deleted if same(d.name, protection.instance)), None)
     if own:

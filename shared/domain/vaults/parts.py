@@ -23,12 +23,15 @@ from shared.domain.vaults.findings import (
     require_strong,
     weaknesses,
 )
-from shared.domain.vaults.protection import Protection, VaultService
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import VaultService
 
 type WhenReleased = Literal["with the cluster", "before the backups", "after the backups", "last"]
 type Repairs = Callable[[str, Protection, Any], Iterator[Change]]
 
 BACKUP, RECOVERY_SERVICES = VaultService.BACKUP, VaultService.RECOVERY_SERVICES
+VAULTS = {BACKUP: "backup_vault", RECOVERY_SERVICES: "recovery_services_vault"}
+"""The part that is the vault of each service."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +100,7 @@ PARTS = {
     "recovery_services_vault": Part(
         lambda p: p.requirements(RECOVERY_SERVICES).label,
         repairs=partial(_vault, RECOVERY_SERVICES),
-        asked=lambda p: bool(p.sources),
+        asked=lambda p: any(source.service is RECOVERY_SERVICES for source in p.sources),
         of_sources=True,
     ),
     "backup_vault": Part(lambda p: p.requirements(BACKUP).label, repairs=partial(_vault, BACKUP), deleted_when="last"),

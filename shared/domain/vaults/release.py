@@ -23,11 +23,10 @@ from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import parsed, same
-from shared.domain.vaults.findings import SoftDeleted
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import Protection, VaultService, protection_of
-from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.protection import Protection, protection_of
+from shared.domain.vaults.source import FoundItem, VaultService
 from shared.domain.vaults.tagged import TaggedVault
 
 type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
@@ -39,18 +38,16 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of a protection."""
 
     parts: tuple[str, ...]  # those of PARTS that are still there
-    instances: tuple[str, ...] = ()  # backup instances of the cluster, by name
-    soft_deleted: tuple[SoftDeleted, ...] = ()
-    items: tuple[FoundItem, ...] = ()  # of its data sources, the deleted ones included
+    items: tuple[FoundItem, ...] = ()  # of both vaults, the deleted ones included
 
     @property
-    def recoverable(self) -> tuple[SoftDeleted, ...]:
-        """What can still be brought back, of the cluster and of its data sources."""
-        return (*self.soft_deleted, *(SoftDeleted(name=i.name, until=i.until) for i in self.items if i.deleted))
+    def recoverable(self) -> tuple[FoundItem, ...]:
+        """What is deleted, and can still be brought back."""
+        return tuple(item for item in self.items if item.deleted)
 
     @property
     def live_items(self) -> tuple[FoundItem, ...]:
-        """The backups of data sources that aren't deleted yet."""
+        """What isn't deleted yet."""
         return tuple(item for item in self.items if not item.deleted)
 
 
@@ -128,7 +125,6 @@ def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Rel
     """The plan of a release."""
     steps = (
         *_deleted(protection, found, "before the backups"),
-        *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.recoverable),
         *_deleted(protection, found, "after the backups", "last"),
@@ -144,8 +140,6 @@ def _deleted(protection: Protection, found: Remains, *when: WhenReleased) -> Ite
 
 def require_deleted(found: Remains) -> None:
     """Raise NotConverged while a backup isn't deleted."""
-    if found.instances:
-        raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
     if found.live_items:
         names = ", ".join(item.name for item in found.live_items)
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")

@@ -1,4 +1,4 @@
-"""The data sources that a cluster names by tags, and whether its Recovery Services vault can take them.
+"""The data sources that a cluster names by tags, and whether its vaults can take them.
 
 Rules:
 - A tag's value has 256 characters (Azure Resource Manager docs): `meshward:files-2`, `meshward:files-3`, … go on with

@@ -12,7 +12,8 @@ from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.vaults.findings import SOFT_DELETE, weaknesses
-from shared.domain.vaults.protection import Protection, VaultService
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import VaultService
 from tests.worlds import sdk
 from tests.worlds.accounts import with_vault
 from tests.worlds.facts.protections import protection_named

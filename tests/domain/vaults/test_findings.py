@@ -21,7 +21,8 @@ from shared.domain.vaults.findings import (
     weaknesses,
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
-from shared.domain.vaults.protection import VaultService, protection_of
+from shared.domain.vaults.protection import protection_of
+from shared.domain.vaults.source import VaultService
 from tests.worlds.facts.protections import EXTENSION, INSTANCE, PROTECTION, VAULT, cluster
 
 REQUIREMENTS = PROTECTION.requirements(VaultService.BACKUP)
