@@ -126,7 +126,7 @@ DATA_SOURCES: dict[str, type[ProtectedItem]] = {folded(CLUSTERS): ClusterItem}
 
 
 def kind_of(id: ResourceId) -> ItemKind:
-    """What a job or an item is about, as far as its id tells: whoever reads it in its vault learns the rest.
+    """What a job or an item is about, as far as its id tells. The rest is learnt in its vault.
 
     Clusters stand for all that Backup vaults protect, and shares for all jobs of Recovery Services vaults.
     """

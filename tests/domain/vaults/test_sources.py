@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from shared.domain.errors import PermanentError
+from shared.domain.vaults.parts import VAULTS, planned_parts
 from shared.domain.vaults.plan import ProtectionPlan, Seen, plan_of
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import protection_of
+from shared.domain.vaults.protection import protection_of, source_grants
 from shared.domain.vaults.shares import FileShare
-from shared.domain.vaults.source import FoundItem, SourceCandidate
+from shared.domain.vaults.source import FoundItem, SourceCandidate, VaultService
 from shared.domain.vaults.sources import sources_of
 from tests.worlds.facts.protections import VAULT as BACKUP_VAULT
 from tests.worlds.facts.protections import cluster
@@ -29,6 +30,29 @@ ITEM = FoundItem(
     deleted=False,
 )
 THERE = SourceCandidate(exists=True, region=PROTECTION.location)
+
+
+class OfBackupVault(FileShare, frozen=True, kw_only=True, tag="other"):
+    """A data source of a kind that Backup vaults protect; there is none yet."""
+
+    service = VaultService.BACKUP
+
+
+@pytest.mark.parametrize(
+    ("kind", "vault", "other"),
+    [
+        (FileShare, "recovery_services_vault", "backup_vault"),
+        (OfBackupVault, "backup_vault", "recovery_services_vault"),
+    ],
+)
+def test_a_source_s_vault_is_that_of_its_service(kind: type[FileShare], vault: str, other: str) -> None:
+    source = kind(source_id=SHARE.source_id, name=SHARE.name)
+    protection = msgspec.structs.replace(PROTECTION, sources=(source,))
+    assert ("recovery_services_vault" in planned_parts(protection)) is (vault == "recovery_services_vault")
+    granted = {service: source_grants(service, protection, "its identity") for service in VaultService}
+    assert [len(granted[service]) for service, part in VAULTS.items() if part == vault] == [len(source.roles)]
+    assert [len(granted[service]) for service, part in VAULTS.items() if part == other] == [0]
+    assert f"/{getattr(protection, vault)}/" in protection.source_policy_id(source)
 
 
 def test_shares_are_named_by_account_and_where_it_is() -> None:
