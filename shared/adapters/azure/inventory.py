@@ -13,6 +13,7 @@ from shared.adapters.azure.common import NO_RETRY, translated
 from shared.domain.errors import TemporaryError
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
+from shared.domain.times import time_in
 from shared.domain.vaults.protection import Grant
 from shared.domain.vaults.source import FoundItem, JobNames
 from shared.domain.vaults.sources import label_in_job
@@ -106,7 +107,7 @@ def _item(row: dict[str, str]) -> FoundItem:
 
 def _job(row: dict[str, str]) -> WatchedJob | None:
     """A job; None while it doesn't say when it began. One that doesn't say when it ended hasn't, so it is open."""
-    started, ended = _moment(row["started"]), _moment(row["ended"])
+    started, ended = time_in(row["started"]), time_in(row["ended"])
     if started is None:
         return None
     return WatchedJob(
@@ -118,12 +119,3 @@ def _job(row: dict[str, str]) -> WatchedJob | None:
         item=row["item"],
         volume=label_in_job(JobNames(row["name"], row["account"], row["container"])),
     )
-
-
-def _moment(text: str) -> datetime | None:
-    """A service's time; without a zone it means UTC. None for what is no time."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
