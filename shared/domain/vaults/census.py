@@ -19,8 +19,8 @@ from shared.domain.cluster import Cluster
 from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
 from shared.domain.reasons import Reason
-from shared.domain.resource_id import ResourceId, folded, parsed, same
-from shared.domain.restores.verification import GOOD, vault_of
+from shared.domain.resource_id import ResourceId, folded, same
+from shared.domain.restores.verification import GOOD, vault_in
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.sources import DataSource, ended, sources_of
@@ -96,25 +96,19 @@ def census(standings: Sequence[Standing], now: datetime) -> Census:
 
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
     """The backups that made a copy, the latest first: of the item by its id, or of its `volume` by its label."""
-    vault = _vault(item)
+    vault = vault_in(item)
     own = (job for job in jobs if same(job.item, item) or _of(job, vault, volume))
     made = (job for job in own if job.operation.lower() == "backup" and job.status.lower() in GOOD)
     return sorted(made, key=lambda job: job.when, reverse=True)
 
 
 def _of(job: WatchedJob, vault: ResourceId | None, volume: str) -> bool:
-    return bool(volume) and same(job.volume, volume) and vault is not None and _vault(job.id) == vault
-
-
-def _vault(text: str) -> ResourceId | None:
-    """The vault of an instance, an item or a job; None where somebody's names aren't Meshward's to read."""
-    id = parsed(text)
-    return vault_of(id) if id else None
+    return bool(volume) and same(job.volume, volume) and vault is not None and vault_in(job.id) == vault
 
 
 def protected(cluster: Cluster, instance: FoundItem, proof: Proof) -> Standing:
     """A cluster that an instance protects."""
-    vault = str(_vault(instance.id) or "")
+    vault = str(vault_in(instance.id) or "")
     return Standing(
         cluster=cluster.id, protected=True, instance=instance.id, vault=vault, policy=instance.policy, proof=proof
     )

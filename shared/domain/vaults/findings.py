@@ -14,8 +14,8 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
-from shared.domain.resource_id import parsed, same
-from shared.domain.restores.verification import vault_of
+from shared.domain.resource_id import same
+from shared.domain.restores.verification import vault_in
 from shared.domain.vaults.protection import Protection, VaultRequirements
 from shared.domain.vaults.source import CONFIGURED, FoundItem, VaultService
 
@@ -227,7 +227,7 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
 
 def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [_vault(h) for h in holders if not _is_own(protection, h)]
+    others = [str(vault_in(h.id) or shown(h.id)) for h in holders if not same(h.id, protection.instance_id)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
@@ -247,15 +247,6 @@ def require_undeleted(protection: Protection, deleted: Sequence[FoundItem]) -> N
             f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {own.day}; "
             "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
-
-
-def _is_own(protection: Protection, holder: FoundInstance) -> bool:
-    return same(holder.id, protection.instance_id)
-
-
-def _vault(holder: FoundInstance) -> str:
-    id = parsed(holder.id)
-    return str(vault_of(id)) if id else shown(holder.id)
 
 
 def concluded(label: str, found: FoundOperation) -> OperationResult:
