@@ -179,6 +179,10 @@ async def _store(_: SelftestCheck) -> None:
     await services().ledger.create(TRIED.path(name=f"{services().now():%Y%m%dT%H%M%S}"), b"")
 
 
+async def _evidence(_: SelftestCheck) -> None:
+    await services().evidence.read(TRIED.path(name="evidence"))  # what was written there could never be removed
+
+
 async def _cluster_of_rotator(check: SelftestCheck) -> None:
     async with services().rotator.linkerd.mesh(check.subject) as mesh:
         require_permitted("rotator", check.subject, await mesh.missing_permissions())
@@ -206,6 +210,7 @@ _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {
     "certificates": lambda _: services().rotator.key_vault.certificates(),
     "key": _key,
     "store": _store,
+    "evidence": _evidence,
     "cluster as rotator": _cluster_of_rotator,
     "cluster as provisioner": _cluster_of_provisioner,
     "cluster as verifier": _cluster_of_verifier,

@@ -30,6 +30,7 @@ done
 MESHWARD_SYSTEM_TOPICS="$(infra/topics.sh)"
 MESHWARD_MADE="${MESHWARD_MADE:-$(infra/output.sh MESHWARD_MADE)}"
 export MESHWARD_SYSTEM_TOPICS MESHWARD_MADE
+infra/trusted.sh
 
 # Event Grid asks at once whether a topic's identity may put dead letters down, and a new role takes minutes to act.
 tries=0
@@ -46,6 +47,6 @@ done
 
 if [ "${LOCK:-no}" = yes ]; then
   infra/evidence.sh lock
-  echo "The evidence of $AZURE_RESOURCE_GROUP is locked: its retention can only be extended. Nothing is in it yet: this"
-  echo "release writes no evidence, and its verdicts lie in the ledger, which isn't locked and can be changed."
+  echo "The evidence of $AZURE_RESOURCE_GROUP is locked: its retention can only be extended. It holds the verdicts of"
+  echo "verifications and the records of rotations. All else is in the ledger, which isn't locked and can be changed."
 fi

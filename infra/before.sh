@@ -1,6 +1,7 @@
 #!/bin/sh
 # Before infra/main.bicep is deployed, by whatever: what it needs is there, and what is there already is told to it.
 # Prints the environment of main.bicepparam as <name>=<value>. Needs what infra/deploy.sh needs; may be repeated.
+#   infra/before.sh [look]   look: changes nothing, so no provider is registered and no evidence extended
 set -eu
 cd "$(dirname "$0")/.."
 : "${AZURE_ENV_NAME:?names the installation}" "${AZURE_LOCATION:?is its region}"
@@ -26,13 +27,13 @@ AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$current}"
 export AZURE_ENV_NAME AZURE_SUBSCRIPTION_ID
 . infra/given.sh
 
-infra/providers.sh
+[ "${1:-}" = look ] || infra/providers.sh
 
 AZURE_RESOURCE_GROUP="$(given "p.get('names', {}).get('resourceGroup', 'rg-$AZURE_ENV_NAME')")"
 export AZURE_RESOURCE_GROUP
 # A locked policy refuses to be deployed once more, whatever its period, so the template is told to leave it alone.
 evidence="$(infra/evidence.sh state)"
-if [ "$evidence" = Locked ] && [ -n "${MESHWARD_EVIDENCE_DAYS:-}" ]; then
+if [ "$evidence" = Locked ] && [ "${1:-}" != look ] && [ -n "${MESHWARD_EVIDENCE_DAYS:-}" ]; then
   infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
 fi
 # A deleted vault keeps its name for 90 days, and the keys of the trust roots in it: it comes back, in its own region.
@@ -43,6 +44,7 @@ topics="$(infra/topics.sh)"
 echo "AZURE_ENV_NAME=$AZURE_ENV_NAME"
 echo "AZURE_LOCATION=$AZURE_LOCATION"
 echo "AZURE_SUBSCRIPTION_ID=$AZURE_SUBSCRIPTION_ID"
+echo "AZURE_RESOURCE_GROUP=$AZURE_RESOURCE_GROUP"
 echo "MESHWARD_SUBSCRIPTION_IDS=$(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr -d ' ')"
 echo "MESHWARD_SYSTEM_TOPICS=$topics"
 echo "MESHWARD_EVIDENCE_STATE=$evidence"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the rollout of an installation has made, wherever it is: lines of <what> TAB <id>, and what a removal leaves as
-# lines of "stays" TAB <text>. Changes nothing; exits with 1 if it couldn't look everywhere.
+# What the rollout of an installation has made, wherever it is: lines of <what> TAB <id>; what a removal leaves as lines of
+# "stays" TAB <text>; and what others have put into its groups as lines of "stranger" TAB <id>. Changes nothing; exits with 1 if it couldn't look everywhere.
 # Needs AZURE_ENV_NAME, and what the rollout had: MESHWARD_SUBSCRIPTION_IDS, or MESHWARD_PARAMETERS, which is the text of a
 # parameter file of one's own. MESHWARD_BASE (<name>-<six letters>) says which installation of that name it is, once its
 # group, which says so, is gone: what only has that name is shown, and stays.
@@ -8,14 +8,16 @@ set -eu
 cd "$(dirname "$0")"
 : "${AZURE_ENV_NAME:?names the installation}"
 . ./given.sh
+plain() { sed 's/[][\\.*^$+?(){}|]/\\&/g'; } # text, as a pattern that is that text
 named() { # <kind> <pattern>: the name that the parameters give, which is no pattern, or what it is by default
   told="$(given "p.get('names', {}).get('$1', '')")"
   [ -n "$told" ] || { echo "$2"; return; }
-  printf '%s\n' "$told" | sed 's/[][\\.*^$+?(){}|]/\\&/g'
+  printf '%s\n' "$told" | plain
 }
 name="$(echo "$AZURE_ENV_NAME" | tr 'A-Z_' 'a-z-')"
 group="$(given "p.get('names', {}).get('resourceGroup', 'rg-$name')")"
 group_named="$(named resourceGroup "rg-$name")"
+vault_id="$(given "p.get('reuse', {}).get('keyVaultId') or ''")"
 backup="$(given "p.get('backupResourceGroup', 'rg-$name-backup')")"
 home="$(az account show --query id --output tsv)"
 fleet="$(printf '%s\n' "$home" $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' ') | tr 'A-Z' 'a-z' | sort -u)"
@@ -46,7 +48,7 @@ at_home() { # the app and its identities, and evidence that can't be removed yet
   echo - >"$work/kept"
   [ "$(tsv group exists --subscription "$home" --name "$group")" = true ] || return 0
   tsv identity list --subscription "$home" --resource-group "$group" --query "[].principalId" >"$work/identities"
-  tsv resource list --subscription "$home" --resource-group "$group" --query "[].id" >"$work/resources"
+  resources "$home" "$group"
   those "/sites/$app$" <"$work/resources" | say app
   those "/vaults/$vault" <"$work/resources" |
     sed 's|$|, soft-deleted for 90 days, with its keys: the same name deployed again gets it back|' | say stays
@@ -55,27 +57,51 @@ at_home() { # the app and its identities, and evidence that can't be removed yet
     echo "$group" >>"$work/kept"
     echo "$reused" | sed "s|\$|, which was there before, and with it $group|" | say stays
   fi
-  [ "$(AZURE_RESOURCE_GROUP="$group" ./evidence.sh state)" = Locked ] || return 0
-  echo "the storage account with the evidence in $group: it is locked" | say stays
-  [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >>"$work/kept"
+  if [ "$(AZURE_RESOURCE_GROUP="$group" ./evidence.sh state)" = Locked ]; then
+    echo "the storage account with the evidence in $group: it is locked" | say stays
+    [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >>"$work/kept"
+  fi
+  grep -qixF "$group" "$work/kept" || strangers
 }
 
-topic() { # the system topic of a subscription can be somebody else's, and others can have subscribed to ours
-  id="$(tsv eventgrid system-topic list --subscription "$1" --query "[?source=='/subscriptions/$1'].id | [0]")"
+resources() { # <subscription> <group>: what is in the group
+  tsv resource list --subscription "$1" --resource-group "$2" --query "[].[id, tags.\"hidden-title\"]" >"$work/titled"
+  cut -f 1 "$work/titled" >"$work/resources"
+}
+
+strangers() { # of these, what this installation hasn't made: its names have its letters or are given, but for two kinds
+  awk -F "$tab" '$2 != "Meshward" { print $1 }' "$work/titled" |
+    { grep -Eiv "/providers/.*($letters)|/privateDnsZones/privatelink\." || true; } | say stranger
+}
+
+topic() { # <subscription> <source> <kind>: the system topic of it can be somebody else's, and others can have subscribed to ours
+  id="$(tsv eventgrid system-topic list --subscription "$1" --query "[?topicType=='$3'].[source, id]" |
+    awk -F "$tab" -v source="$2" 'tolower($1) == tolower(source) { print $2; exit }')"
   [ -n "$id" ] || return 0
   place="$(echo "$id" | cut -d / -f 5)"
   tsv eventgrid system-topic event-subscription list --subscription "$1" --resource-group "$place" \
     --system-topic-name "${id##*/}" --query "[].id" >"$work/subscribed"
   theirs="$(grep -Eivc "/$ours-on-[a-z-]+$" "$work/subscribed" || true)"
   if echo "$place" | grep -Eiqx "$events"; then
-    [ "$theirs" != 0 ] || return 0 # it goes with its group
+    [ "$theirs" != 0 ] || { resources "$1" "$place"; strangers; return 0; } # it goes with its group
     echo "$place" >>"$work/kept"
     echo "$id, as others have subscribed to it ($theirs)" | say stays
+  elif echo "${id##*/}" | grep -Eiqx "$vault_topic"; then
+    if [ "$theirs" = 0 ]; then echo "$id" | mine topic; else echo "$id, as others have subscribed to it ($theirs)" | say stays; fi
   fi
   those "/$ours-on-[a-z-]+$" <"$work/subscribed" | mine subscription
   tsv resource list --subscription "$1" --resource-group "$place" --query "[].id" >"$work/resources"
   those "/metricAlerts/$alert-dead-letters-" <"$work/resources" | mine alert
   those "/actionGroups/$actions$" <"$work/resources" | mine actions
+}
+
+beside_vault() { # a key vault that was there before has its system topic in its own group, and gave us roles
+  at="$(echo "$vault_id" | cut -d / -f 3 | tr 'A-Z' 'a-z')"
+  topic "$at" "$vault_id" Microsoft.KeyVault.vaults
+  ! printf '%s\n' "$fleet" | grep -Fqx "$at" || return 0 # its roles are found with the others of its subscription
+  tsv role assignment list --scope "$vault_id" --fill-principal-name false --fill-role-definition-name false \
+    --query "[].[principalId, id]" >"$work/assignments"
+  held 1 <"$work/identities" | cut -f 2 | say assignment
 }
 
 roles() { # assignments of our identities, and of those that somebody removed by hand; definitions that nobody holds then
@@ -120,7 +146,7 @@ in_subscription() {
   own_lock="^/subscriptions/$home/resourceGroups/$group_named/.*/(vaults/$vault|storageAccounts/$store)/.*/locks/meshward$"
   those "$own_lock" <"$work/locks" | say lock
   { grep -Eiv "$own_lock" "$work/locks" || true; } | sed 's|$|, which somebody else has set: nothing under it goes|' | say stays
-  topic "$1"
+  topic "$1" "/subscriptions/$1" Microsoft.Resources.Subscriptions
   roles "$1"
   tsv group list --subscription "$1" --query "[].name" >"$work/groups"
   [ "$1" != "$home" ] || in_home_groups
@@ -141,16 +167,22 @@ base="${MESHWARD_BASE:-$(bases)}"
 echo "${base:-$name-000000}" | grep -Eqx "$name-[a-z0-9]{6}" || { echo "MESHWARD_BASE is $name-<six letters>" >&2; exit 1; }
 ours="$base"
 [ -n "$ours" ] || ours="$name-[a-z0-9]{6}"
+letters="${base##*-}"
+[ -n "$letters" ] || letters="$name-[a-z0-9]{6}|st$(echo "$name" | tr -d -)[a-z0-9]{6}[hs]"
+names="$(given "*p.get('names', {}).values(), sep='\n'" | plain | paste -sd '|' -)"
+letters="$letters${names:+|$names}"
 events="$(named eventsGroup "rg-$ours-events")"
 app="$(named functionApp "func-$ours")"
 vault="$(named vault "kv-$ours")"
 store="$(named storeAccount 'st[a-z0-9]+s')"
 alert="$(named alert "alert-$ours")"
 actions="$(named actionGroup "ag-$ours")"
+vault_topic="$(named systemTopic "egst-$ours")-vault"
 
 [ -z "$base" ] || echo "$base" | say base
 at_home
 for each in $fleet; do in_subscription "$each"; done
+[ -z "$vault_id" ] || beside_vault
 tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" >"$work/registrations"
 { grep -Fx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } | say registration
 { grep -vFx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } |

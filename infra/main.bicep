@@ -144,6 +144,7 @@ module functions 'modules/functions.bicep' = {
       MESHWARD_KEY_VAULT_URL: 'https://${last(split(vaultId, '/'))}${environment().suffixes.keyvaultDns}/'
       MESHWARD_EVENT_TOPIC_URL: topic.outputs.url
       MESHWARD_STORE_URL: 'az://${place.names.storeAccount}/ledger'
+      MESHWARD_EVIDENCE_URL: 'az://${place.names.storeAccount}/evidence'
       MESHWARD_BACKUP_RESOURCE_GROUP: backupResourceGroup
       MESHWARD_TAGS: string(tags)
     }

@@ -14,6 +14,5 @@ deployment="meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" # a name belongs to one re
 az deployment sub create --name "$deployment" --location "$AZURE_LOCATION" --output none \
   --template-file infra/main.bicep --parameters infra/main.bicepparam
 [ "${MESHWARD_DEPLOY_ROLES:-yes}" = no ] || infra/roles.sh
-group="$(infra/output.sh AZURE_RESOURCE_GROUP)"
 app="$(infra/output.sh FUNCTION_APP)"
-printf 'AZURE_RESOURCE_GROUP=%s\nFUNCTION_APP=%s\n' "$group" "$app"
+printf 'AZURE_RESOURCE_GROUP=%s\nFUNCTION_APP=%s\n' "$AZURE_RESOURCE_GROUP" "$app"

@@ -22,6 +22,14 @@ param locks bool = true
 
 var home = resourceId(subscription().subscriptionId, made.names.resourceGroup, 'Microsoft.KeyVault/vaults', made.names.vault)
 
+var subscriptionIds = union(map(fleet, each => toLower(each.subscriptionId)), [subscription().subscriptionId])
+
+module definitions 'modules/definitions.bicep' = [
+  for id in subscriptionIds: {
+    scope: subscription(id)
+  }
+]
+
 module installation 'modules/roles.bicep' = {
   scope: resourceGroup(made.names.resourceGroup)
   params: {
@@ -31,6 +39,7 @@ module installation 'modules/roles.bicep' = {
     scheduled: made.scheduled
     lock: locks
   }
+  dependsOn: [definitions]
 }
 
 module vault 'modules/vaultRoles.bicep' = {
@@ -46,6 +55,7 @@ module subscriptions 'modules/subscription.bicep' = [
   for member in fleet: {
     scope: subscription(member.subscriptionId)
     params: { principals: made.principals }
+    dependsOn: [definitions]
   }
 ]
 

@@ -7,17 +7,14 @@ arguments $# 0 0
 cd "$(dirname "$0")/.."
 : "${AZURE_ENV_NAME:?names the installation}" "${AZURE_LOCATION:?is its region}"
 : "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}"
-. infra/given.sh
-name="$(echo "$AZURE_ENV_NAME" | tr 'A-Z_' 'a-z-')"
-AZURE_RESOURCE_GROUP="$(given "p.get('names', {}).get('resourceGroup', 'rg-$name')")"
-export AZURE_RESOURCE_GROUP
-MESHWARD_EVIDENCE_STATE="$(infra/evidence.sh state)"
-MESHWARD_SYSTEM_TOPICS="$(infra/topics.sh)"
-export MESHWARD_EVIDENCE_STATE MESHWARD_SYSTEM_TOPICS
+told="$(infra/before.sh look)"
+for each in $told; do
+  export "$each"
+done
 
 show() { # <template>
   echo "== infra/$1.bicep"
-  az deployment sub what-if --name "meshward-$name-what-if" --location "$AZURE_LOCATION" \
+  az deployment sub what-if --name "meshward-$AZURE_ENV_NAME-what-if" --location "$AZURE_LOCATION" \
     --template-file "infra/$1.bicep" --parameters "infra/$1.bicepparam"
 }
 show main

@@ -70,7 +70,7 @@ async def measured(clusters: int = CLUSTERS, completions: int = COMPLETIONS) -> 
         await stage.clock.advance(_JANITOR_TIME)
         tally.queries = 0
         await stage.clock.advance(HOUR)
-        verdicts = Counter(each["verdict"].startswith("Verified") for each in _stored(stage.store, "verdicts"))
+        verdicts = Counter(each["verdict"].startswith("Verified") for each in _stored(stage.evidence, "verdicts"))
         return {
             "completions": completions,
             "verified": verdicts[True],

@@ -19,7 +19,6 @@ import aiohttp
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp, open_stage
-from shared.domain.vaults.source import CONFIGURED
 
 BURSTS = (1, 50, 200)
 LIMIT = timedelta(hours=6)
@@ -75,7 +74,9 @@ async def burst(clusters: int) -> dict[str, Any]:
             "virtual_max_s": round(times[-1]),
             "slowest_role_lag_s": round(max(lags)),
             "throttled": stage.world.arm.throttle.throttled,
-            "protected": sum(instance["properties"]["currentProtectionState"] == CONFIGURED for instance in instances),
+            "protected": sum(
+                instance["properties"]["currentProtectionState"] == "ProtectionConfigured" for instance in instances
+            ),
         }
 
 

@@ -7,7 +7,7 @@ Rules:
   event subscription of a function that isn't listed, a metric alert with an action group of another subscription.
 - Resources are made in the template's order up to the first that is refused; what was made stays. The names of outputs
   come back in camel case.
-- A locked immutability policy takes no PUT, whatever it says. A source has one system topic at most.
+- A locked immutability policy takes no PUT, whatever it says. A source has one system topic of a kind at most.
 - The name of a deleted key vault is taken: the vault can be recovered, and only such a one can.
 - An event subscription is refused until its topic's identity may put dead letters down: roles act late.
 """
@@ -122,9 +122,9 @@ class Deployments:
         return reply if reply.status >= 400 else None
 
     def _system_topic(self, id: str, resource: Resource, _: str) -> Reply | None:
-        source = resource["properties"]["source"].lower()
+        source = _source(resource)
         for other in self._world.arm.of_type(_SYSTEM_TOPICS):
-            if other["properties"]["source"].lower() == source and other["id"].lower() != id.lower():
+            if _source(other) == source and other["id"].lower() != id.lower():
                 text = f"Only one system topic is allowed per source. There is one already: {other['id']}"
                 return error(400, "InvalidRequest", text)
         return self._store(id, resource)
@@ -176,6 +176,11 @@ class Deployments:
             text = "The action group must be in the subscription of the alert rule."
             return error(400, "BadRequest", text)
         return self._store(id, resource)
+
+
+def _source(topic: Resource) -> tuple[str, str]:
+    """What sends a system topic's events, and of what kind they are."""
+    return topic["properties"]["source"].lower(), topic["properties"]["topicType"].lower()
 
 
 def _request(call: CloudRequest) -> Resource:

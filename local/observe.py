@@ -37,7 +37,7 @@ class Observed:
     roots: list[str]  # SHA-256 fingerprints of all roots that live proxies trust
     instances: list[dict[str, str]]  # backup instances: cluster and protection status
     restores: list[Restore]
-    verdicts: list[str]  # in the app's store
+    verdicts: list[str]  # in the app's evidence
     left_over: int  # isolated copies that weren't removed
 
 
@@ -51,7 +51,7 @@ def observe(stage: RunningApp) -> Observed:
         roots=sorted(world.linkerd.roots(scenario.TRUST_DOMAIN)),
         instances=[_instance(one) for one in world.arm.of_type(_INSTANCES)],
         restores=restores(world),
-        verdicts=[result["verdict"] for result in results(stage.store)],
+        verdicts=[result["verdict"] for result in results(stage.evidence)],
         left_over=len(left_over(world)),
     )
 
@@ -77,9 +77,9 @@ def restores(world: World) -> list[Restore]:
     return [_restore(job, jobs) for job in jobs if _operation(job) == "restore"]
 
 
-def results(store: Path) -> list[dict[str, Any]]:
-    """The verdicts that stand in the app's store, with their checks."""
-    return [json.loads(file.read_text()) for file in sorted(store.glob("verdicts/*.json"))]
+def results(evidence: Path) -> list[dict[str, Any]]:
+    """The verdicts that stand in the app's evidence, with their checks."""
+    return [json.loads(file.read_text()) for file in sorted(evidence.glob("verdicts/*.json"))]
 
 
 def left_over(world: World) -> list[str]:

@@ -50,7 +50,7 @@ class Rollout:
     ) -> None:
         self.world, self.functions, self.subscriptions = world, functions, subscriptions
         self.deployments = Deployments(world, self._listed)
-        self.scm = OneDeploy(world.clock)
+        self.scm = OneDeploy(world)
         self._synced = 0
         routes = [
             Route(
@@ -112,7 +112,9 @@ class Rollout:
             host = self.world.wire.url.removeprefix("https://")
             found["properties"] |= {
                 "sku": "FlexConsumption",
-                "hostNameSslStates": [{"name": f"{host}/scm", "hostType": "Repository", "sslState": "Disabled"}],
+                "hostNameSslStates": [
+                    {"name": f"{host}/scm/{found['name']}", "hostType": "Repository", "sslState": "Disabled"}
+                ],
             }
         return Reply(body=found) if found else not_found(call)
 

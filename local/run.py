@@ -57,7 +57,7 @@ async def played(console: Console, scenario: Scenario) -> int:
         outcome = report(stage, progress.timings, before, after, ok=not missing)
         OUT.parent.mkdir(exist_ok=True)
         OUT.write_text(json.dumps(outcome, indent=2) + "\n")
-        counted, verdicts = await census(stage), results(stage.store)
+        counted, verdicts = await census(stage), results(stage.evidence)
     show(console, outcome, counted, verdicts, missing)
     return 1 if missing else 0
 

@@ -38,6 +38,11 @@ class RunningApp:
     log: list[str]
 
     @property
+    def evidence(self) -> Path:
+        """The folder of its evidence."""
+        return self.store.with_name("evidence")
+
+    @property
     def clock(self) -> Clock:
         return self.world.clock
 
@@ -104,7 +109,8 @@ def environment(world: World, folder: Path) -> dict[str, str]:
     """The application settings, with every endpoint on loopback, and what App Service adds for managed identities."""
     authority = folder / "ca.pem"
     authority.write_bytes(world.wire.ca_pem)
-    (folder / "store").mkdir()
+    for container in ("store", "evidence"):
+        (folder / container).mkdir()
     settings = {
         "tenant_id": TENANT,
         "subscription_ids": SUBSCRIPTION,
@@ -112,6 +118,7 @@ def environment(world: World, folder: Path) -> dict[str, str]:
         "key_vault_url": f"{world.wire.url}/vaults/{scenario.KEY_VAULT}",
         "event_topic_url": f"{world.wire.url}/topics/{scenario.TOPIC}/api/events",
         "store_url": (folder / "store").as_uri(),
+        "evidence_url": (folder / "evidence").as_uri(),
         "backup_resource_group": scenario.BACKUP_GROUP,
         "arm_url": world.wire.url,
         "authority_url": world.wire.url,

@@ -61,8 +61,13 @@ def stored() -> list[Mark]:
 
 def store_page() -> str:
     """docs/store.md with all that stands in the store."""
-    rows = sorted((f"`{each.pattern}`", each.says, _made_of(each)) for each in stored())
-    return filled("docs/store.md", store=table(("path", "what it says", "made of"), rows))
+    head = ("path", "container", "what it says", "made of")
+    rows = sorted((f"`{each.pattern}`", _container(each), each.says, _made_of(each)) for each in stored())
+    return filled("docs/store.md", store=table(head, rows))
+
+
+def _container(each: Mark) -> str:
+    return "evidence" if each.evidence else "ledger"
 
 
 def _made_of(each: Mark) -> str:

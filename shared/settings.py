@@ -23,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     key_vault_url: Url  # of the vault with the trust roots
     event_topic_url: Url  # where the verifier publishes events
     store_url: Annotated[str, Meta(pattern=r"\A(az|file|memory)://", description="az://<account>/<container>")]
+    evidence_url: Annotated[str, Meta(pattern=r"\A(az|file|memory)://", description="az://<account>/<container>")]
     backup_resource_group: Annotated[
         str, Meta(pattern=rf"\A{GROUP_NAME}\Z", description="the name of a resource group")
     ]

@@ -11,6 +11,7 @@ OTHERS = {
     "key_vault_url": "https://kv.vault.azure.net",
     "event_topic_url": "https://topic.westeurope-1.eventgrid.azure.net/api/events",
     "store_url": "az://store/meshward",
+    "evidence_url": "az://store/evidence",
     "backup_resource_group": "rg-backup",
 }
 COMPLETE = {f"MESHWARD_{name.upper()}": OTHERS.get(name, SAMPLE) for name in NAMES}

@@ -112,9 +112,9 @@ async def record_verdict(concluded: ConcludedVerification) -> VerificationResult
         names=tuple(plan.isolated) if plan else (),
         manifest=plan.manifest if plan else "",
     )
-    ledger, path = services().ledger, VERDICT.path(verification=verification.name)
-    await ledger.create(path, VERDICT.encoded(result))
-    recorded = await ledger.get(VERDICT, path)
+    evidence, path = services().evidence, VERDICT.path(verification=verification.name)
+    await evidence.create(path, VERDICT.encoded(result))
+    recorded = await evidence.get(VERDICT, path)
     if plan:
         await add_to_history(plan, trial_of(plan, recorded))
     _log_verdict(recorded)

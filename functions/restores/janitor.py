@@ -7,6 +7,7 @@ from shared.domain.errors import MeshwardError
 from shared.domain.restores.lease import LEASE, release_path, retained_since, unreleased, verification_of
 from shared.domain.restores.sending import DAY, may_show_up
 from shared.domain.restores.signals import RestoreClearedAway, RestoreLeftOver
+from shared.domain.restores.verification import still_open
 from shared.wiring import services
 
 
@@ -32,7 +33,7 @@ async def _cleared(lease: str) -> list[str]:
     left = await world.verifier.copies[plan.item.kind].remove(plan)
     sent = await sends(plan.name)
     restores = await world.verifier.restores[plan.item.kind].restores(plan.item, plan.planned - DAY)
-    left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
+    left += still_open(restores)
     if may_show_up(restores, plan.target, sent, world.now()):
         left.append("the restore was sent and its job isn't listed yet")
     if not left:

@@ -35,7 +35,7 @@ app = df.Blueprint()
 
 
 class EarlierRecords(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger has already of a verification."""
+    """What the store has already of a verification."""
 
     result: VerificationResult | None
     sampled: SampledOut | None
@@ -45,7 +45,10 @@ class EarlierRecords(msgspec.Struct, frozen=True, kw_only=True):
 async def find_verdict(verification: Verification) -> EarlierRecords:
     """What an earlier run, whose history is gone, has found."""
     ledger, name = services().ledger, verification.name
-    result = await ledger.find(VERDICT, VERDICT.path(verification=name))
+    path = VERDICT.path(verification=name)
+    result = await services().evidence.find(VERDICT, path)
+    if result is None:  # 0.1.0 has written verdicts to the ledger
+        result = await ledger.find(VERDICT, path)
     sampled = await ledger.find(SAMPLED_OUT, SAMPLED_OUT.path(verification=name))
     return EarlierRecords(result=result, sampled=sampled)
 

@@ -15,6 +15,7 @@ from shared.domain.restores.verification import (
     item_id,
     vault_of,
 )
+from shared.domain.states import JOB
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -53,7 +54,10 @@ async def start_restore(plan: RestorePlan) -> RestoreOperation:
         return RestoreOperation(plan=plan, job=act.id)
     if not await world.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
         raise NotConverged("RestoreSent", "another worker is sending the restore")
-    return RestoreOperation(plan=plan, operation=await vault.send(plan))
+    operation = await vault.send(plan)
+    if not operation:
+        raise NotConverged("RestoreSent", "the restore was accepted, and no operation named that leads to its job")
+    return RestoreOperation(plan=plan, operation=operation)
 
 
 @activity(app)
@@ -75,9 +79,10 @@ async def follow_restore(started: RestoreOperation) -> RestoreJob:
     id = item_id(item.id)
     seen = await world.verifier.inventory.job(vault_of(id), started.job)
     if seen and seen.ended is None:
+        JOB.require_known("the restore job", seen.status)
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
     await spend_read(id)
     job = await world.verifier.restores[item.kind].restore_job(item, started.job)
-    if job.open:
+    if JOB.require_known("the restore job", job.status) == "pending":
         raise NotConverged("RestoreRunning", f"the restore job is {job.status}")
     return job

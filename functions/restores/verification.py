@@ -39,7 +39,6 @@ from shared.domain.restores.checks import ConcludedVerification, VerificationOut
 from shared.domain.restores.choice import Choice, SampledOut
 from shared.domain.restores.lease import Cleanup
 from shared.domain.restores.verification import (
-    GOOD,
     EndedRestore,
     RestoreJob,
     RestorePlan,
@@ -50,6 +49,7 @@ from shared.domain.restores.verification import (
     of_job,
     require_configured,
 )
+from shared.domain.states import JOB
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -65,7 +65,7 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
     """Verify the backup, if it is drawn."""
     with declined_if_refused(event.id):
         completed = backup_completed(envelope_of(event))
-        if completed.status.lower() not in GOOD:
+        if JOB.meaning(completed.status) != "good":
             raise InvalidEvent("NothingToVerify", f"the backup ended as {shown(completed.status)}, not as completed")
         await request_verification(client, of_job(completed.job_id))
 

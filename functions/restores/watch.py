@@ -4,7 +4,8 @@ every five minutes ──▶ one Resource Graph query ──▶ confirm at the v
 
     Completed, CompletedWithWarnings    Meshward.Backup.Completed
     Failed, Cancelled                   Meshward.Backup.Failed
-    open for longer than OVERDUE        Meshward.Backup.Overdue
+    open for longer than OVERDUE,       Meshward.Backup.Overdue
+    or in a state that nobody knows
 """
 
 from datetime import datetime
@@ -17,7 +18,7 @@ from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
 from shared.domain.restores.items import kind_of
 from shared.domain.restores.signals import JobGone, JobNotPublished, NoCopyMade
-from shared.domain.restores.verification import ENDED, job_id, vault_of
+from shared.domain.restores.verification import job_id, vault_of
 from shared.domain.restores.watch import (
     GRAPH_RETENTION,
     PUBLISHED,
@@ -28,6 +29,7 @@ from shared.domain.restores.watch import (
     unpublished,
     window_start,
 )
+from shared.domain.states import JOB
 from shared.wiring import services
 
 
@@ -82,7 +84,7 @@ async def _publish(job: WatchedJob) -> None:
     vault = str(vault_of(id))
     await spend_read(id)
     status = (await world.verifier.restores[kind_of(id)].job(id)).status
-    if (status.lower() in ENDED) is not bool(job.ended):
+    if (JOB.meaning(status) in ("good", "bad")) is not bool(job.ended):
         return  # it has ended since, or goes on: Resource Graph will show that
     type = event_type(status)
     await world.verifier.events.publish(

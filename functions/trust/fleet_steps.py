@@ -160,10 +160,10 @@ async def ensure_disabled(root: RootVersion) -> StepProof:
 
 @activity(app)
 async def close_record(ended: EndedRotation) -> RotationRecord:
-    """The rotation's record is in the ledger: written once, never changed."""
+    """The rotation's record is evidence: written once, never changed."""
     _log_refused_commands(ended.state)
     record, path = record_of(ended.state, services().now()), ROTATION.path(instance=ended.instance_id)
-    if not await services().ledger.create(path, ROTATION.encoded(record)):
-        return await services().ledger.get(ROTATION, path)
+    if not await services().evidence.create(path, ROTATION.encoded(record)):
+        return await services().evidence.get(ROTATION, path)
     log(RotationEnded(trust_domain=record.trust_domain, outcome=record.outcome))
     return record

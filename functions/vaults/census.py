@@ -30,6 +30,7 @@ from shared.domain.vaults.census import (
     by_source,
     census,
     good_backups,
+    lost,
     path,
     protected,
     unprotected,
@@ -124,6 +125,5 @@ async def _unprotected(
     if run.failure is not None:
         return unprotected(cluster, "ProtectionFailed", run.failure)
     if run.completed:
-        state = instance.state if instance else "not listed"
-        return unprotected(cluster, "ProtectionLost", f"it was protected before; its backup instance is now {state}")
+        return lost(cluster, instance)
     return unprotected(cluster, "UnderWay", f"flow {run.instance_id} is protecting it now")

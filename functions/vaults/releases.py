@@ -35,6 +35,7 @@ from shared.domain.vaults.release import (
     Released,
     Remains,
     is_gone,
+    may_delete,
     protections,
     release_of,
     require_absent,
@@ -197,7 +198,7 @@ async def plan_release(request: ReleaseRequest) -> Release:
 async def delete_backups(protection: Protection) -> Remains:
     """All backups in both vaults are deleted, which can be taken back for as long as the vaults keep them."""
     remains, provisioner = await _remains(protection), services().provisioner
-    for item in remains.live_items:
+    for item in remains.deletable_items:
         await provisioner.vaults(item.service).delete_item(protection, item)
     require_deleted(remains)
     return remains
@@ -218,9 +219,10 @@ async def delete_part(request: PartRequest) -> PartRequest:
     found = await access.read(provisioner, protection)
     if found is None:
         return request
-    if access.delete and found.state != "Deleting":
+    label = PARTS[request.part].label(protection)
+    if access.delete and may_delete(label, found):
         await access.delete(provisioner, protection)
-    raise NotConverged("Deleting", f"{PARTS[request.part].label(protection)} is being deleted")
+    raise NotConverged("Deleting", f"{label} is being deleted")
 
 
 @activity(app)

@@ -24,19 +24,15 @@ from shared.domain.vaults.findings import (
     InstanceRequest,
     OperationResult,
     Validation,
-    at_least,
     concluded,
-    lacks_guard,
-    names_redundancy,
     require_installed,
     require_protected,
     require_settled,
-    require_strong,
-    weaknesses,
 )
 from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
 from shared.domain.vaults.signals import RedundancyFellBack
+from shared.domain.vaults.strength import at_least, lacks_guard, names_redundancy, require_strong, weaknesses
 from shared.wiring import services
 
 if TYPE_CHECKING:
@@ -45,6 +41,7 @@ if TYPE_CHECKING:
 app = df.Blueprint()
 
 INSTALL_SECONDS = 180.0  # what an extension takes at least
+HARDEN_SECONDS = 120.0  # what the change of a vault takes; a second one while it runs could be refused
 POLL_INTERVAL = timedelta(seconds=30)
 
 
@@ -109,7 +106,7 @@ async def ensure_vault(required: VaultRequirements) -> FoundVault:
     vault = require_strong(required, found)
     if weak := weaknesses(required, vault):
         await vaults.harden_vault(required.protection, at_least(required, vault))
-        raise NotConverged("Hardening", f"{required.label} is being hardened: {'; '.join(weak)}")
+        raise NotConverged("Hardening", f"{required.label} is being hardened: {'; '.join(weak)}", HARDEN_SECONDS)
     return vault
 
 
@@ -190,7 +187,7 @@ async def ensure_instance(protection: Protection) -> FoundInstance:
     """The backup instance, going by the policy of the protection, with its protection configured."""
     backups = services().provisioner.cluster_backups
     found = await backups.instance(protection)
-    if found is None or not (found.changing or same(found.policy, protection.policy_id)):
+    if found is None or (found.movable and not same(found.policy, protection.policy_id)):
         await request_instance(protection)
         found = None
     return require_protected(protection, found)

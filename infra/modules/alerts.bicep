@@ -66,7 +66,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'meshward')
   location: place.location
-  tags: place.tags
+  tags: union(place.tags, { 'hidden-title': 'Meshward' }) // its name says nothing; infra/made.sh knows it by this
   kind: 'shared'
   properties: {
     displayName: 'Meshward'

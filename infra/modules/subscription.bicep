@@ -1,4 +1,4 @@
-// A subscription of the fleet: our own roles, and what roles.json grants there.
+// A subscription of the fleet: what roles.json grants there.
 targetScope = 'subscription'
 
 @description('Object ids of the identities, by the names that roles.json uses.')
@@ -13,19 +13,6 @@ var grantable = join(map(items(table.grantable), each => string(each.value)), ',
 // Whoever may assign roles may assign these alone, and to managed identities and applications alone.
 var condition = '((!(ActionMatches{\'${write}\'})) OR (${roles} ForAnyOfAnyValues:GuidEquals {${grantable}} AND ${types} ForAnyOfAnyValues:StringEqualsIgnoreCase {\'ServicePrincipal\'}))'
 
-resource custom 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
-  for role in items(table.custom): {
-    name: guid(subscription().id, role.key)
-    properties: {
-      roleName: '${role.key} (${subscription().subscriptionId})'
-      description: role.value.description
-      type: 'CustomRole'
-      assignableScopes: [subscription().id]
-      permissions: [{ actions: role.value.actions, notActions: [], dataActions: [], notDataActions: [] }]
-    }
-  }
-]
-
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'subscription'): {
     name: guid(subscription().id, principals[each.identity], each.role)
@@ -39,6 +26,5 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       condition: contains(table.custom[each.role].actions, write) ? condition : null
       conditionVersion: contains(table.custom[each.role].actions, write) ? '2.0' : null
     }
-    dependsOn: [custom]
   }
 ]

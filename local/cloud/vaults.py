@@ -7,6 +7,15 @@ from typing import Any, NamedTuple
 from local.cloud.arm import Arm, Resource
 from local.cloud.wire import Reply
 
+# How Azure rates a vault, by soft delete and immutability (seen in recorded traffic); else none and poor.
+_SCORES = {
+    ("on", "unlocked"): ("Minimum", "Fair"),
+    ("on", "locked"): ("Adequate", "Good"),
+    ("alwayson", "disabled"): ("Adequate", "Good"),
+    ("alwayson", "unlocked"): ("Adequate", "Good"),
+    ("alwayson", "locked"): ("Adequate", "Good"),
+}
+
 type CriticalCheck = Callable[[str], Reply | None]  # refuses critical operations on a vault, by its resource id
 
 
@@ -42,3 +51,19 @@ def identity_of(arm: Arm, id: str, sent: dict[str, Any], old: Resource | None) -
     if "SystemAssigned" not in ((sent.get("identity") or {}).get("type") or ""):
         return {}
     return {"identity": (old or {}).get("identity") or arm.system_identity(id.rpartition("/")[2])}
+
+
+def principal_of(vault: Resource) -> str:
+    """The principal of a vault's identity, empty for a vault that has none."""
+    return str((vault.get("identity") or {}).get("principalId") or "")
+
+
+def immutability_of(security: dict[str, Any]) -> str:
+    """The state of immutability in a vault's securitySettings, which needn't name it."""
+    return str((security.get("immutabilitySettings") or {}).get("state") or "Disabled")
+
+
+def rating(soft_delete: str, immutability: str) -> dict[str, str]:
+    """How Azure rates a vault with soft delete Off, On or AlwaysOn: secureScore and bcdrSecurityLevel."""
+    score, level = _SCORES.get((soft_delete.lower(), immutability.lower()), ("None", "Poor"))
+    return {"secureScore": score, "bcdrSecurityLevel": level}

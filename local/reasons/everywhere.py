@@ -9,6 +9,19 @@ ANY_FLOW: Texts = {
         "An identity lacks the permission that the message names.",
         "Assign the role in Azure, or apply the cluster's role ([clusters.md](clusters.md)); this takes minutes.",
     ),
+    "AnswerUnreadable": ReasonText(
+        "Azure gave an answer of a form that Meshward doesn't know. Nothing was concluded from it.",
+        "Start again. If it stays, report the message and the API version of Azure that it is about.",
+    ),
+    "OperationUnnamed": ReasonText(
+        "Azure accepted a request and named no operation, so that nobody can tell how it ends.",
+        "Look at what the message names in Azure, then start again: Meshward goes on from what is there.",
+    ),
+    "StateUnknown": ReasonText(
+        "Azure gives a state in a word that Meshward doesn't know. It counts neither as good nor as ended, and nothing "
+        "is written or deleted because of it.",
+        "Look at what the message names in Azure. If it stays, report the word.",
+    ),
     "PagesRepeat": ReasonText(
         "A list from Azure goes on with the page that was just read, so it would never end.",
         "Nothing; Meshward asks again. If it stays, report it to Azure support.",

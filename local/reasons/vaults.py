@@ -53,6 +53,12 @@ PROTECTION: Texts = {
         "A vault is weaker than the policy document requires, in a setting that Azure can't change.",
         "Delete the vault and start again, or require less in the policy document.",
     ),
+    "SettingUnknown": ReasonText(
+        "A setting of a vault is in a word that Meshward doesn't know, so it is neither weaker nor stronger than "
+        "required. Nothing was changed.",
+        "Look at the vault in Azure. Set what the message names to a setting that [policy.md](policy.md) knows, or "
+        "report the word.",
+    ),
     "GuardedByAnother": ReasonText(
         "The vault uses another Resource Guard than the one in the policy document.",
         "Remove that guard with its owners' consent, or name it in the policy document.",

@@ -1,6 +1,6 @@
 """The kinds of objects in the store. Each folder of the domain declares its own; docs/store.md lists them all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -10,10 +10,14 @@ from shared.domain.errors import NotFound, Unreadable
 
 @dataclass(frozen=True)
 class Mark:
-    """Objects whose presence says something: `pattern` is their path with names for its parts, `says` is for people."""
+    """Objects whose presence says something: `pattern` is their path with names for its parts, `says` is for people.
+
+    `evidence` is kept where nobody can change or delete it; all else is in the ledger.
+    """
 
     pattern: str
     says: str
+    evidence: bool = field(default=False, kw_only=True)
 
     def path(self, **parts: str) -> str:
         """The path of the object with these parts."""

@@ -6,7 +6,7 @@ Rules:
 - A user-assigned identity tells nothing: it outlives its clusters, and a cluster may change it.
 - What is empty or unknown on either side is unknown: neither the same incarnation for sure, nor another one.
 - Earlier versions tagged vaults with a time of creation, which was empty in practice. The names of what they made come
-  from it; which incarnation it was is unknown.
+  from it; which incarnation it was is unknown until an operator says so: the tag then has both, and names stay.
 """
 
 import re
@@ -17,7 +17,7 @@ import msgspec
 
 from shared.domain.resource_id import same
 
-_TAG = re.compile(r"principal=(?P<principal>[\w-]*),uid=(?P<uid>[\w-]*)")
+_TAG = re.compile(r"(earlier=(?P<earlier>[^,]*),)?principal=(?P<principal>[\w-]*),uid=(?P<uid>[\w-]*)")
 
 
 class Incarnation(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,25 +26,32 @@ class Incarnation(msgspec.Struct, frozen=True, kw_only=True):
     principal: str = ""  # object id of its system-assigned identity
     uid: str = ""  # its resourceUID
     earlier: str = ""  # the tag of an earlier version
+    settled: bool = False  # whether an operator has said which incarnation such a tag is about
 
     @classmethod
     def read(cls, text: str) -> Self:
         """What a tag tells; raises ValueError for a text that Meshward has never written."""
-        if match := _TAG.fullmatch(text):
-            return cls(**match.groupdict())
-        if text:
-            datetime.fromisoformat(text)
-        return cls(earlier=text)
+        match = _TAG.fullmatch(text)
+        earlier = match["earlier"] if match else text
+        if earlier:
+            datetime.fromisoformat(earlier)
+        if match is None:
+            return cls(earlier=text)
+        settled = earlier is not None
+        return cls(principal=match["principal"], uid=match["uid"], earlier=earlier or "", settled=settled)
 
     @property
     def text(self) -> str:
         """What is written into a tag; empty if nothing is known."""
-        return f"principal={self.principal},uid={self.uid}" if self.principal or self.uid else self.earlier
+        known = f"principal={self.principal},uid={self.uid}"
+        if self.settled:
+            return f"earlier={self.earlier},{known}"
+        return known if self.principal or self.uid else self.earlier
 
     @property
     def key(self) -> str:
         """What names are made of: it stays the same if Azure begins to send, or no longer sends, a `resourceUID`."""
-        return self.principal.lower() or self.uid.lower() or self.earlier
+        return self.earlier if self.settled else self.principal.lower() or self.uid.lower() or self.earlier
 
     def same(self, other: Self) -> bool:
         """Whether both are known to be the same."""

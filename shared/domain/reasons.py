@@ -11,6 +11,7 @@ from typing import Literal, NewType
 # Trying again won't help: a flow ends, a rotation is on hold, a call is answered with 400.
 type RefusedReason = Literal[
     "AlreadyRotated",
+    "AnswerUnreadable",
     "BadIssuer",
     "BadPolicy",
     "BadTag",
@@ -56,6 +57,7 @@ type RefusedReason = Literal[
     "NothingProtected",
     "NothingToCompare",
     "NothingToVerify",
+    "OperationUnnamed",
     "OtherTrustDomain",
     "OwnedByOther",
     "PlaceTaken",
@@ -70,6 +72,7 @@ type RefusedReason = Literal[
     "SameGeneration",
     "ScratchElsewhere",
     "ScratchShared",
+    "SettingUnknown",
     "StagingElsewhere",
     "StagingNotEmpty",
     "StagingZoneRedundant",
@@ -179,6 +182,7 @@ type WaitingReason = Literal[
     "ShareNotFound",
     "SoftDeleted",
     "StagingTaken",
+    "StateUnknown",
     "UnderWay",
     "Unreachable",
     "VaultUnclear",
@@ -202,6 +206,7 @@ type InformingReason = Literal[
     "Proven",
     "RootExpired",
     "RootExpiring",
+    "StateUnknown",
     "UnderWay",
 ]
 

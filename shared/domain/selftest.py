@@ -117,6 +117,7 @@ def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
             repairs=_repairs(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
         ),
         _store_check(app),
+        SelftestCheck(name="evidence"),
     ]
 
 

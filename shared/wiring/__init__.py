@@ -39,6 +39,11 @@ class Services:
         """The app's store, which the verifier keeps for all duties."""
         return self.verifier.ledger
 
+    @property
+    def evidence(self) -> "Ledger":
+        """What nobody can change: documents that say so (`Mark.evidence`), which the verifier keeps for all duties."""
+        return self.verifier.evidence
+
     async def policy(self) -> Policy:
         """The policy document, read at each call; raises PermanentError if it is refused."""
         return policy_of(await self.ledger.read("policy.json"))

@@ -33,6 +33,13 @@ class Verifier(Duty):
         return Ledger(self._settings.store_url, self.credential)
 
     @cached_property
+    def evidence(self) -> "Ledger":
+        """Where it may create and read documents, and do nothing else."""
+        from shared.adapters.azure.ledger import Ledger
+
+        return Ledger(self._settings.evidence_url, self.credential)
+
+    @cached_property
     def inventory(self) -> "Inventory":
         """Resource Graph as it sees it."""
         from shared.adapters.azure.inventory import Inventory

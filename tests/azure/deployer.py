@@ -1,12 +1,16 @@
 """Somebody with the real `az` in the simulated cloud: a cloud of its own, to which they have logged in."""
 
 import asyncio
+import atexit
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 from local.cloud.arm import SUBSCRIPTION
 from local.cloud.entra import TENANT
@@ -61,12 +65,28 @@ def _program(path: Path, line: str) -> None:
     path.chmod(0o755)
 
 
+@cache
+def warm_az() -> Path:
+    """The socket of an az that is forked for each call; it lives as long as this process."""
+    path = Path(mkdtemp(prefix="az-")) / "socket"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(path.parent), "AZURE_CONFIG_DIR": str(path.with_name("config"))}
+    program = [AZ / "python", Path(__file__).with_name("warm_az.py"), path]
+    serving = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ)
+    assert serving.stdout
+    assert serving.stdout.readline() == b"ready\n"
+    atexit.register(serving.communicate)
+    return path
+
+
 def environment(stage: RunningApp, folder: Path) -> dict[str, str]:
     authority, tools, package = folder / "ca.pem", folder / "tools", folder / "meshward.zip"
     package.write_bytes(b"a package")
     authority.write_bytes(stage.world.wire.ca_pem)
     tools.mkdir()
+    config = warm_az().with_name("config")
+    shutil.rmtree(config, ignore_errors=True)
     _program(tools / "bicep", f'PYTHONPATH="{APP}" exec "{sys.executable}" -m tests.azure.bicep "$@"')
+    _program(tools / "az", f'exec "{sys.executable}" -S -E "{Path(__file__).with_name("az.py")}" "{warm_az()}" "$@"')
     _program(tools / "sleep", f'exec {shutil.which("sleep")} "$(echo "$1" | awk \'{{print $1 / {SPEED}}}\')"')
     return {
         "PATH": f"{tools}:{AZ}:{os.environ['PATH']}",
@@ -76,7 +96,7 @@ def environment(stage: RunningApp, folder: Path) -> dict[str, str]:
         "IDENTITY_HEADER": stage.world.entra.identity_header,
         "REQUESTS_CA_BUNDLE": str(authority),
         "CURL_CA_BUNDLE": str(authority),
-        "AZURE_CONFIG_DIR": str(folder / "az"),
+        "AZURE_CONFIG_DIR": str(config),
         "AZURE_CORE_COLLECT_TELEMETRY": "false",
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         "AZURE_BICEP_USE_BINARY_FROM_PATH": "true",

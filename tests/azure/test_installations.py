@@ -18,6 +18,7 @@ FLEET = {"MESHWARD_SUBSCRIPTION_IDS": f"{SUBSCRIPTION},{OTHER}"}
 FIRST = {"AZURE_ENV_NAME": "meshward", **FLEET}
 SECOND = {"AZURE_ENV_NAME": "Other_One", **FLEET}
 POLICY = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+SUBSCRIPTIONS = "Microsoft.Resources.Subscriptions"
 LOCK = "Microsoft.Authorization/locks"
 APP_ID = "22222222-aaaa-4aaa-8aaa-222222222222"
 PLATFORM = f"/subscriptions/{OTHER}/resourceGroups/rg-platform/providers/Microsoft.EventGrid/systemTopics/platform"
@@ -30,8 +31,13 @@ def somebody_elses_topic(world: World) -> None:
     world.resource_groups.add("rg-platform", subscription=OTHER)
     principal = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{PLATFORM}#principal"))
     topic = {"id": PLATFORM, "name": "platform", "type": "Microsoft.EventGrid/systemTopics", "location": "global"}
+    policy = {**topic, "id": f"{PLATFORM}-policy", "name": "platform-policy"}  # of the same source
+    of_policy = {"source": f"/subscriptions/{OTHER}", "topicType": "Microsoft.PolicyInsights.PolicyStates"}
+    world.arm.store({**policy, "properties": of_policy})
     identity = {"type": "SystemAssigned", "principalId": principal}
-    world.arm.store({**topic, "identity": identity, "properties": {"source": f"/subscriptions/{OTHER}"}})
+    world.arm.store(
+        {**topic, "identity": identity, "properties": {"source": f"/subscriptions/{OTHER}", "topicType": SUBSCRIPTIONS}}
+    )
 
 
 def snapshot(world: World) -> dict[str, str]:

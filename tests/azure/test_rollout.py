@@ -5,12 +5,15 @@ import json
 from local.cloud.arm import SUBSCRIPTION, error
 from local.cloud.entra import TENANT
 from local.cloud.wire import InjectedFault
-from local.one_deploy import GONE
+from local.cloud.world import World
+from local.one_deploy import GONE, WRITERS
 from local.stage import AUDIENCE
 from shared.domain.selftest import PROVIDERS
 from tests.azure.deployer import Deployer
 from tests.worlds.deployments import OTHER
 
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers"
+ACCOUNT, IDENTITY = "Microsoft.Storage/storageAccounts", "Microsoft.ManagedIdentity/userAssignedIdentities"
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
@@ -51,18 +54,38 @@ async def test_a_compiler_that_is_too_old_is_refused(deployer: Deployer) -> None
     assert "Bicep 0.9.1 is too old" in told
 
 
+def site(world: World) -> dict[str, str]:
+    """An app whose code is kept in a container that its identity has no role on; the environment that names it."""
+    plan = {"id": f"{GROUP}/Microsoft.Web/serverfarms/plan", "name": "plan", "type": "Microsoft.Web/serverfarms"}
+    account = {"id": f"{GROUP}/Microsoft.Storage/storageAccounts/st", "name": "st", "type": ACCOUNT, "location": "x"}
+    identity = {"id": f"{GROUP}/{IDENTITY}/host", "name": "host", "type": IDENTITY, "location": "x"}
+    app = {"id": f"{GROUP}/Microsoft.Web/sites/app", "name": "app", "type": "Microsoft.Web/sites"}
+    storage = {
+        "value": "https://st.blob.core.windows.net/code",
+        "authentication": {"userAssignedIdentityResourceId": identity["id"]},
+    }
+    world.arm.store({**plan, "sku": {"name": "FC1", "tier": "FlexConsumption"}, "properties": {}})
+    world.arm.store({**account, "properties": {}})
+    world.arm.store({**identity, "properties": {"principalId": "the-host"}})
+    config = {"deployment": {"storage": storage}}
+    world.arm.store({**app, "properties": {"serverFarmId": plan["id"], "functionAppConfig": config}})
+    return {"AZURE_RESOURCE_GROUP": "rg", "FUNCTION_APP": "app"}
+
+
 ENDS = [(4, ""), (-1, "was cancelled"), (4, ""), (3, "failed"), (GONE, ""), (5, "for another one"), (6, "in part only")]
 
 
 async def test_the_package_is_published_when_this_deployment_ends_well_whatever_the_one_before_did(
     deployer: Deployer,
 ) -> None:
-    scm, group = deployer.rollout.scm, f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web"
-    plan = {"id": f"{group}/serverfarms/plan", "name": "plan", "type": "Microsoft.Web/serverfarms"}
-    site = {"id": f"{group}/sites/app", "name": "app", "type": "Microsoft.Web/sites"}
-    deployer.stage.world.arm.store({**plan, "sku": {"name": "FC1", "tier": "FlexConsumption"}, "properties": {}})
-    deployer.stage.world.arm.store({**site, "properties": {"serverFarmId": plan["id"]}})
-    where = {"AZURE_RESOURCE_GROUP": "rg", "FUNCTION_APP": "app"}
+    scm, where = deployer.rollout.scm, site(deployer.stage.world)
+    granted = {"principalId": "the-host", "principalType": "ServicePrincipal", "roleDefinitionId": WRITERS[1]}
+    deployer.stage.world.roles.lag = 300.0
+    deployer.stage.world.roles.assign(f"{GROUP}/{ACCOUNT}/st", "1", granted, by="x")
+    told = await deployer.run("infra/publish.sh", deployer.environ["MESHWARD_PACKAGE"], **where)
+    assert "The upload was refused" in told
+    assert len(scm.uploads) == 1
+    scm.uploads.clear()
     for uploads, (ends, said) in enumerate(ENDS, 1):
         scm.ends = ends
         publish = deployer.refused if said else deployer.run
@@ -74,7 +97,7 @@ async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deplo
     id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward/providers/Microsoft.KeyVault/vaults/kv-x"
     deleted = {"name": "kv-x", "properties": {"vaultId": id, "location": "northeurope"}}
     deployer.rollout.deployments.deleted_vaults.append(deleted)
-    await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe")
+    await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe", MESHWARD_DEPLOY_ROLES="no")
     (vault,) = deployer.stage.world.arm.of_type("Microsoft.KeyVault/vaults")
     assert vault["properties"]["createMode"] == "default"
     assert list(deployer.rollout.deployments.made) == ["meshward-meshward-westeurope"]
@@ -99,7 +122,7 @@ async def test_an_installation_whose_names_are_its_own_is_found_by_them(deployer
         "names": {"resourceGroup": "mesh-home", "eventsGroup": "mesh-elsewhere"},
         "fleet": [{"subscriptionId": OTHER}],
     }
-    told = await deployer.run("infra/remove.sh", MESHWARD_PARAMETERS=json.dumps(own))
+    told = await deployer.run("infra/remove.sh", MESHWARD_PARAMETERS=json.dumps(own), MESHWARD_BASE="meshward-abc123")
     assert f"group        /subscriptions/{SUBSCRIPTION}/resourceGroups/mesh-home\n" in told
     assert f"group        /subscriptions/{OTHER}/resourceGroups/mesh-elsewhere\n" in told
     assert "Nothing was removed" in told

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from local.cloud.arm import SUBSCRIPTION
 from local.cloud.world import World
+from local.one_deploy import WRITERS
 from tests.azure.deployer import Deployer
 
 ASSIGNMENT, LOCK = "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/locks"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 TOPIC = "Microsoft.EventGrid/systemTopics"
 OWN = {
     "names": {"resourceGroup": "rg-ours", "storeAccount": "stourevidence", "vault": "kv-ours"},
@@ -39,6 +41,8 @@ async def test_two_teams_deploy_one_installation_with_names_of_their_own(deploye
     made = dict(re.findall(r"^(AZURE_RESOURCE_GROUP|FUNCTION_APP)=(.+)$", told, re.MULTILINE))
     assert made["AZURE_RESOURCE_GROUP"] == "rg-ours"
     assert {each["id"] for each in world.arm.of_type(ASSIGNMENT)} == before
+    (host,) = (each for each in world.arm.of_type(IDENTITY) if each["id"].endswith("-host"))
+    world.roles.grant(host["properties"]["principalId"], WRITERS[1], host["id"].partition("/providers/")[0])
     await deployer.run("infra/publish.sh", str(package), **made)
     subscribing = asyncio.create_task(deployer.run("infra/after-code.sh", **made, **GIVEN))
     await refused_once(world, subscribing)

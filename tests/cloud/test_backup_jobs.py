@@ -1,7 +1,7 @@
 """Backups and restores of clusters by the simulated Backup vault, as jobs that take their time and may fail."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -9,6 +9,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from lightkube.resources.core_v1 import Namespace
 
+from local.cloud.arm import iso
 from local.cloud.backup.content import Object
 from local.cloud.backup.jobs import MOST_PER_DAY
 from local.cloud.backup.rows import WARNING
@@ -37,6 +38,18 @@ async def test_a_backup_on_demand_answers_with_its_job_and_leaves_a_point(world:
     assert (running.properties.status, before) == ("InProgress", [])
     assert (ended.properties.status, ended.properties.is_user_triggered) == ("Completed", True)
     assert [p.properties.recovery_point_state for p in points] == ["Completed"]
+
+
+async def test_a_point_is_as_old_as_recorded_when_its_job_ends_and_never_older_than_its_start(
+    world: World, client: Any
+) -> None:
+    for seconds in (217, 20):
+        job = world.backup_vaults.complete_backup("shop", seconds=seconds)["properties"]
+        job["startTime"] = iso(world.clock.time())
+        await world.clock.advance(timedelta(minutes=5))
+        point = [p.properties.recovery_point_time async for p in client.recovery_points.list(**AT)][-1]
+        before = datetime.fromisoformat(job["endTime"]) - point
+        assert before.total_seconds() == pytest.approx(min(seconds, 40.6), abs=0.01)
 
 
 async def test_a_backup_by_a_rule_that_the_policy_lacks_is_refused(client: Any) -> None:

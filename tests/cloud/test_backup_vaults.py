@@ -10,6 +10,7 @@ from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from local.cloud.arm import Resource
 from local.cloud.backup import seed
 from local.cloud.backup.readiness import DISK_SNAPSHOT_CONTRIBUTOR
+from local.cloud.clock import Clock
 from local.cloud.world import REGION, World
 from tests.worlds import sdk
 
@@ -78,6 +79,17 @@ async def test_soft_delete_that_is_always_on_cannot_be_switched_off(client: Any)
     assert code(caught) == "UserErrorDisableSoftDeleteNotAllowed"
 
 
+@pytest.mark.parametrize("state", ["OFF", "Off"])
+async def test_soft_delete_that_is_off_in_whatever_casing_takes_effect(world: World, client: Any, state: str) -> None:
+    await created(client, softDeleteSettings={"state": "Off"})
+    (held,) = world.arm.of_type("Microsoft.DataProtection/backupVaults")
+    held["properties"]["securitySettings"]["softDeleteSettings"]["state"] = state
+    vault = await client.backup_vaults.get(**AT)
+    assert vault.properties.security_settings.soft_delete_settings.state == state
+    await (await client.backup_vaults.begin_delete(**AT)).result()
+    assert world.backup_vaults.deleted == {}
+
+
 async def test_a_deleted_vault_keeps_its_name(world: World, client: Any) -> None:
     await created(client)
     await (await client.backup_vaults.begin_delete(**AT)).result()
@@ -134,6 +146,35 @@ async def test_validation_names_what_is_missing(world: World, client: Any, type:
     with pytest.raises(HttpResponseError) as caught:
         await poller.result()
     assert code(caught) == expected
+
+
+async def test_of_a_vault_without_an_identity_the_roles_are_missing(world: World, client: Any) -> None:
+    _, instance = await prepared(world, client)
+    del next(world.arm.of_type("Microsoft.DataProtection/backupVaults"))["identity"]
+    request: Any = {"backupInstance": instance}
+    poller = await client.backup_instances.begin_validate_for_backup(**AT, parameters=request)
+    with pytest.raises(HttpResponseError) as caught:
+        await poller.result()
+    assert code(caught) == "KubernetesBackupListExtensionsError"
+
+
+@pytest.mark.parametrize("type", ["Microsoft.DataProtection/backupVaults", "Microsoft.RecoveryServices/vaults"])
+async def test_a_vault_with_unknown_states_answers_every_call(clock: Clock, type: str) -> None:
+    world = World(clock)  # one that isn't held against recordings, which know no such states
+    await world.start()
+    url = f"{world.resource_groups.add(RG)['id']}/providers/{type}/v?api-version=2024-04-01"
+    states = {"softDeleteSettings": {"state": "Paused", "softDeleteState": "Paused"}}
+    security = {**states, "immutabilitySettings": {"state": "Sealed"}}
+    sent = {"location": REGION, "properties": {"storageSettings": [], "securitySettings": security}}
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        made = await client.call("PUT", url, sent)
+        await world.clock.advance(timedelta(minutes=1))
+        shown = await client.call("GET", url)
+        again = await client.call("PATCH", url, {"properties": {"securitySettings": security}})
+        gone = await client.call("DELETE", url)
+    assert [answer.status_code for answer in (made, shown, again, gone)] == [201, 200, 200, 202]
+    assert (shown.json()["properties"]["secureScore"], "identity" in shown.json()) == ("None", False)
+    await world.stop()
 
 
 async def test_an_instance_is_protected_only_some_time_after_its_put_has_succeeded(world: World, client: Any) -> None:

@@ -9,7 +9,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-from local.cloud.backup.vaults import rating
+from local.cloud.clock import Clock
+from local.cloud.resources.kusto import parse
+from local.cloud.resources.resource_graph import COLUMNS
+from local.cloud.vaults import immutability_of, rating
 from local.cloud.world import World
 from tests.oracle.conformance import JudgeMissing, conformance_data
 from tests.worlds import sdk
@@ -19,13 +22,19 @@ VAULT: dict[str, Any] = {"resource_group_name": "rg-backup", "vault_name": "bv-o
 
 
 @pytest.fixture(scope="session")
-def recorded() -> list[dict[str, Any]]:
-    """All recorded resources, or a skip that says what is missing."""
+def exchanges() -> list[dict[str, Any]]:
+    """All recorded exchanges that are kept whole, or a skip that says what is missing."""
     try:
         lines = (conformance_data() / "recordings" / "exchanges.jsonl").read_text().splitlines()
     except JudgeMissing as missing:
         pytest.skip(str(missing))
-    return [row for line in lines for row in resources(json.loads(line)["body"])]
+    return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="session")
+def recorded(exchanges: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All recorded resources."""
+    return [row for exchange in exchanges for row in resources(exchange["body"])]
 
 
 def resources(body: Any) -> Iterator[dict[str, Any]]:
@@ -39,10 +48,14 @@ def resources(body: Any) -> Iterator[dict[str, Any]]:
 def test_backup_vaults_are_rated_as_recorded(recorded: list[dict[str, Any]]) -> None:
     vaults = [r["properties"] for r in recorded if r.get("type") == "Microsoft.DataProtection/BackupVaults"]
     vaults += [r["properties"] for r in recorded if r.get("type") == "Microsoft.DataProtection/backupVaults"]
-    rated = [v for v in vaults if "secureScore" in v and v["securitySettings"]["softDeleteSettings"]["state"] != "OFF"]
+    rated = [v for v in vaults if "secureScore" in v]
     assert len(rated) > 30
     for vault in rated:
-        assert rating(vault["securitySettings"]) == (vault["secureScore"], vault["bcdrSecurityLevel"])
+        security, score = (
+            vault["securitySettings"],
+            {name: vault[name] for name in ("secureScore", "bcdrSecurityLevel")},
+        )
+        assert rating(security["softDeleteSettings"]["state"], immutability_of(security)) == score
 
 
 async def test_shares_have_the_fields_of_their_state_as_recorded(recorded: list[dict[str, Any]], world: World) -> None:
@@ -91,3 +104,12 @@ async def test_cross_region_restore_is_not_switched_off_again(world: World, clie
     await written(world, client, featureSettings={"crossRegionRestoreSettings": {"state": "Enabled"}})
     with pytest.raises(HttpResponseError, match="cannot be changed from Enabled to Disabled"):
         await written(world, client, featureSettings={"crossRegionRestoreSettings": {"state": "Disabled"}})
+
+
+def test_the_queries_of_azures_cli_are_answered_as_recorded(exchanges: list[dict[str, Any]], clock: Clock) -> None:
+    asked = [e for e in exchanges if "/Microsoft.ResourceGraph/" in e["url"]]
+    assert len(asked) == 3
+    for exchange in asked:
+        query, rows = parse(exchange["req"]["query"], COLUMNS, clock.now()), exchange["body"]["data"]
+        assert query.table == "recoveryservicesresources"
+        assert query.run([{name: row[name] for name in COLUMNS} for row in rows]) == rows

@@ -6,6 +6,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
+from local.cloud.recovery.protocol import JOBS
 from local.cloud.recovery.readiness import BACKUP_ROLE
 from local.cloud.recovery.share_content import Content
 from local.cloud.recovery.shares import RESTORE_ROLE, Shares
@@ -130,6 +131,17 @@ async def test_a_restore_writes_the_files_of_the_point_and_counts_them(world: Wo
     assert job.status == "Completed"
     assert counted(job) == {"Restored": "2", "Skipped": "0", "Failed": "0"}
     assert job.extended_info.property_bag["RestoreDestination"] == "stdata/scratch/"
+
+
+async def test_what_a_restore_s_job_tells_is_empty_at_first(world: World, backup: Any) -> None:
+    await triggered(world, backup, await last_point(world, backup))
+    (job,) = [j for j in world.arm.of_type(JOBS) if j["properties"]["operation"] == "Restore"]
+    told = []
+    for _ in range(3):
+        shown = await backup.job_details.get(**VAULT, job_name=job["name"])
+        told.append((shown.properties.status, bool(shown.properties.extended_info.property_bag)))
+        await world.clock.advance(timedelta(minutes=1))
+    assert told == [("InProgress", False), ("InProgress", True), ("Completed", True)]
 
 
 async def test_a_restore_may_go_into_a_folder(world: World, backup: Any) -> None:

@@ -174,6 +174,20 @@ async def test_a_deleted_machine_s_item_stays_for_its_days_and_can_be_brought_ba
     assert "isScheduledForDeferredDelete" not in back
 
 
+async def test_a_deleted_machine_s_container_is_soft_deleted_until_the_item_is_brought_back(
+    world: World, backup: Any
+) -> None:
+    await protect(world, backup)
+    await backup.protected_items.delete(**where())
+    await world.clock.advance(timedelta(minutes=1))
+    deleted = [c.properties async for c in backup.backup_protection_containers.list(**VAULT, filter=MACHINES)]
+    undo = {"protectedItemType": "Microsoft.Compute/virtualMachines", "isRehydrate": True, "policyId": ""}
+    await backup.protected_items.begin_create_or_update(**where(), parameters={"properties": undo}, polling=False)
+    await world.clock.advance(timedelta(minutes=1))
+    back = [c.properties async for c in backup.backup_protection_containers.list(**VAULT, filter=MACHINES)]
+    assert [container.registration_status for container in deleted + back] == ["SoftDeleted", "Registered"]
+
+
 async def test_a_deleted_machine_s_item_is_gone_after_its_days_with_its_container(world: World, backup: Any) -> None:
     await protect(world, backup)
     await backup.protected_items.delete(**where())

@@ -111,13 +111,84 @@ async def test_a_new_vault_is_geo_redundant_has_an_identity_and_no_policy_for_sh
     assert policies == ["DefaultPolicy", "EnhancedPolicy", "HourlyLogBackup"]
 
 
-async def test_deleting_a_vault_ends_in_a_404_of_its_poll(world: World, vaults: Any) -> None:
+async def test_deleting_a_vault_ends_in_a_404_of_its_poll_as_often_as_in_success(world: World, vaults: Any) -> None:
     await made(vaults)
     poller = await vaults.begin_delete(**AT)
     with pytest.raises(HttpResponseError) as caught:
         await poller.result()
     assert caught.value.status_code == 404
     assert not list(world.arm.of_type("Microsoft.RecoveryServices/vaults"))
+    await made(vaults)
+    await (await vaults.begin_delete(**AT)).result()
+    last = world.wire.exchanges[-1]
+    assert (last.status, last.body["status"], dict(last.headers)) == (200, "Succeeded", {})
+    assert not list(world.arm.of_type("Microsoft.RecoveryServices/vaults"))
+
+
+def changed(soft_delete: str = "Enabled", immutability: str = "Unlocked") -> dict[str, Any]:
+    """A vault's security settings, as a change of the vault."""
+    soft = {"softDeleteState": soft_delete, "softDeleteRetentionPeriodInDays": 14}
+    security = {"softDeleteSettings": soft, "immutabilitySettings": {"state": immutability}}
+    return {"properties": {"securitySettings": security}}
+
+
+def patched(world: World) -> list[tuple[int, set[str]]]:
+    """Status and headers of each answer to a PATCH."""
+    return [(e.status, set(e.headers)) for e in world.wire.exchanges if e.method == "PATCH"]
+
+
+async def test_a_change_of_a_vault_is_202_until_its_operation_ends_and_then_200(world: World, vaults: Any) -> None:
+    await made(vaults)
+    poller = await vaults.begin_update(**AT, vault=changed())
+    meanwhile = (await vaults.get(**AT)).properties
+    await poller.result()
+    after = (await vaults.get(**AT)).properties
+    await vaults.begin_update(**AT, vault=changed())
+    assert patched(world) == [(202, {"Azure-AsyncOperation", "Location"}), (200, set())]
+    assert (meanwhile.provisioning_state, meanwhile.security_settings.immutability_settings) == ("Succeeded", None)
+    assert after.security_settings.immutability_settings.state == "Unlocked"
+
+
+async def test_a_second_change_while_one_runs_is_refused_and_changes_nothing(world: World, vaults: Any) -> None:
+    await made(vaults)
+    first = await vaults.begin_update(**AT, vault=changed())
+    with pytest.raises(HttpResponseError) as caught:
+        await vaults.begin_update(**AT, vault=changed(immutability="Locked"))
+    await first.result()
+    after = (await vaults.get(**AT)).properties
+    assert caught.value.status_code == 409
+    assert after.security_settings.immutability_settings.state == "Unlocked"
+    await (await vaults.begin_update(**AT, vault=changed(immutability="Locked"))).result()
+    assert [status for status, _ in patched(world)] == [202, 409, 202]
+
+
+async def test_what_others_change_during_a_change_stays(world: World, vaults: Any) -> None:
+    await made(vaults)
+    vault = next(world.arm.of_type("Microsoft.RecoveryServices/vaults"))
+    poller = await vaults.begin_update(**AT, vault=changed())
+    vault["properties"]["securitySettings"]["multiUserAuthorization"] = "Enabled"
+    await poller.result()
+    after = (await vaults.get(**AT)).properties.security_settings
+    assert (after.multi_user_authorization, after.immutability_settings.state) == ("Enabled", "Unlocked")
+
+
+@pytest.mark.parametrize(
+    ("soft_delete", "immutability", "score"),
+    [
+        ("Enabled", "Disabled", ("None", "Poor")),
+        ("Enabled", "Unlocked", ("Minimum", "Fair")),
+        ("Enabled", "Locked", ("Adequate", "Good")),
+        ("AlwaysON", "Locked", ("Adequate", "Good")),
+        ("Disabled", "Disabled", ("None", "Poor")),
+    ],
+)
+async def test_a_vault_is_rated_by_soft_delete_and_immutability(
+    vaults: Any, soft_delete: str, immutability: str, score: tuple[str, str]
+) -> None:
+    await made(vaults)
+    await (await vaults.begin_update(**AT, vault=changed(soft_delete, immutability))).result()
+    rated = (await vaults.get(**AT)).properties
+    assert (rated.secure_score, rated.bcdr_security_level) == score
 
 
 async def test_soft_delete_that_is_always_on_stays(vaults: Any) -> None:
@@ -200,6 +271,51 @@ async def test_a_deleted_item_stays_until_its_days_are_over_and_keeps_its_vault(
     assert caught.value.error
     assert caught.value.error.code == "ServiceResourceNotEmptyWithBackendMessage"
     assert gone == []
+
+
+async def test_a_stopped_share_has_no_policy(world: World, vaults: Any, backup: Any) -> None:
+    await made(vaults)
+    item = await protected(world, backup)
+    stop = {
+        "protectedItemType": "AzureFileShareProtectedItem",
+        "sourceResourceId": world.file_shares.account("stdata")["id"],
+        "protectionState": "ProtectionStopped",
+    }
+    names = item.id.split("/")
+    where = {**AT, "fabric_name": "Azure", "container_name": names[-3], "protected_item_name": names[-1]}
+    await backup.protected_items.begin_create_or_update(**where, parameters={"properties": stop}, polling=False)
+    await world.clock.advance(timedelta(minutes=1))
+    stopped = (await anext(backup.backup_protected_items.list(**AT, filter=SHARES))).as_dict()["properties"]
+    assert (stopped["protectionState"], "policyId" in stopped) == ("ProtectionStopped", False)
+
+
+async def test_in_a_vault_with_items_cross_region_restore_is_enabled_and_redundancy_not_changed(
+    world: World, vaults: Any, backup: Any
+) -> None:
+    await made(vaults)
+    await protected(world, backup)
+    settings = {"standardTierStorageRedundancy": "GeoRedundant", "crossRegionRestore": "Enabled"}
+    await (await vaults.begin_update(**AT, vault={"properties": {"redundancySettings": settings}})).result()
+    enabled = (await vaults.get(**AT)).properties.redundancy_settings
+    settings = {"standardTierStorageRedundancy": "LocallyRedundant"}
+    with pytest.raises(HttpResponseError) as caught:
+        await vaults.begin_update(**AT, vault={"properties": {"redundancySettings": settings}})
+    assert enabled.cross_region_restore == "Enabled"
+    assert caught.value.status_code == 400
+
+
+async def test_what_is_deleted_from_a_vault_without_soft_delete_is_gone_at_once(
+    world: World, vaults: Any, backup: Any
+) -> None:
+    await made(vaults, securitySettings={"softDeleteSettings": {"softDeleteState": "Disabled"}})
+    names = (await protected(world, backup)).id.split("/")
+    await backup.protected_items.delete(
+        **AT, fabric_name="Azure", container_name=names[-3], protected_item_name=names[-1]
+    )
+    await world.clock.advance(timedelta(minutes=1))
+    assert [i async for i in backup.backup_protected_items.list(**AT)] == []
+    containers = [c.properties async for c in backup.backup_protection_containers.list(**AT, filter=SHARES)]
+    assert [container.protected_item_count for container in containers] == [0]
 
 
 async def test_a_deleted_item_can_be_brought_back(world: World, vaults: Any, backup: Any) -> None:

@@ -105,6 +105,19 @@ async def test_resources_are_in_their_tables(world: World) -> None:
         ("todatetime(properties.endTime) > now()", False),
         ("todatetime(properties.endTime) >= datetime(2027-01-15T08:00:00Z)", True),
         ("todatetime(properties.absent) > ago(1d)", False),
+        ("tolower(properties.status) startswith 'comp'", True),
+        ("properties.status startswith 'omp'", False),
+        ("properties.status endswith 'TED'", True),
+        ("properties.status !endswith 'TED'", False),
+        ("properties.status contains 'LET'", True),
+        ("properties.status !contains 'LET'", False),
+        ("split(id, '/')[8] == 'v'", True),
+        ("split(id, '/')[99] == ''", False),
+        ("split(split(id, '/backupVaults/')[1], '/')[0] in~ ('V')", True),
+        ("strcat(name, '-', properties.count) == 'j-3'", True),
+        ("case(name == 'x', 'first', name == 'j' and properties.count > 2, 'second', 'last') == 'second'", True),
+        ("case(name == 'x', 'first', name == 'y' or name == 'z', 'second', 'last') == 'last'", True),
+        ("case(name =~ 'J', properties.status, 'last') == 'Completed'", True),
         ("name == 'x' or name == 'j'", True),
         ("name == 'j' or name == 'j' and name == 'x'", True),
         ("name == 'x' or name == 'j' and name == 'x'", False),
@@ -117,26 +130,57 @@ async def test_a_condition_decides(world: World, condition: str, passes: bool) -
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "token"),
     [
-        "Resources | distinct type",
-        "Resources | where nosuchcolumn == 'a'",
-        "Resources | where properties.endTime > ago(1d)",
-        "Resources | project name | where type == 'x'",
-        "Resources | where name contains 'a'",
-        "Resources | take",
-        "Resources where name == 'a'",
-        "NoSuchTable",
-        "Resources | where name == 'unfinished",
-        "",
+        ("Resources | frobnicate type", "frobnicate"),
+        ("Resources | where nosuchcolumn == 'a'", "nosuchcolumn"),
+        ("Resources | where properties.endTime > ago(1d)", ">"),
+        ("Resources | project name | where type == 'x'", "type"),
+        ("Resources | where name resembles 'a'", "resembles"),
+        ("Resources | where case(name == 'a', 'b') == 'b'", ")"),
+        ("Resources | take", "<EOF>"),
+        ("Resources where name == 'a'", "where"),
+        ("NoSuchTable", "nosuchtable"),
+        ("Resources | where name == 'unfinished", "'"),
+        ("", "<EOF>"),
     ],
 )
-async def test_a_query_that_is_not_supported_is_refused(world: World, query: str) -> None:
+async def test_a_query_that_can_not_be_right_is_refused_with_the_token_that_it_stumbles_over(
+    world: World, query: str, token: str
+) -> None:
+    detail = await _refusal(world, query)
+    assert (detail["code"], detail["token"], detail["line"]) == ("ParserFailure", token, 1)
+
+
+async def test_the_place_of_what_is_wrong_is_told_by_line_and_character(world: World) -> None:
+    detail = await _refusal(world, "Resources\n| where name = 'a'")
+    assert (detail["line"], detail["characterPositionInLine"], detail["token"]) == (2, 13, "=")
+
+
+async def test_a_function_that_there_isn_t_is_refused_by_its_name(world: World) -> None:
+    detail = await _refusal(world, "Resources | extend a = cout(name)")
+    assert detail == {"code": "UnknownFunction", "message": "Unknown function: 'cout'."}
+
+
+async def _refusal(world: World, query: str) -> dict[str, Any]:
+    """What Resource Graph says is wrong with a query."""
     with pytest.raises(HttpResponseError) as refused:
         await _ask(world, query)
     assert refused.value.status_code == 400
-    assert refused.value.error
-    assert [detail.code for detail in refused.value.error.details] == ["InvalidQuery", "ParserFailure"]
+    body = world.wire.exchanges[-1].body["error"]
+    general, special = body["details"]
+    assert (body["code"], general["code"]) == ("BadRequest", "InvalidQuery")
+    found: dict[str, Any] = special
+    return found
+
+
+@pytest.mark.parametrize(
+    "query", ["Resources | distinct type", "Resources | project-away tags", "Resources | extend a = strlen(name)"]
+)
+async def test_what_resource_graph_would_answer_isn_t_refused_in_its_name(world: World, query: str) -> None:
+    with pytest.raises(HttpResponseError) as refused:
+        await _ask(world, query)
+    assert (refused.value.status_code, world.wire.exchanges[-1].body["error"]["code"]) == (501, "NotSimulated")
 
 
 async def test_rows_are_projected_ordered_and_cut(world: World) -> None:

@@ -3,12 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
-from azure.mgmt.msi.aio import ManagedServiceIdentityClient
-from azure.mgmt.msi.models import Identity
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
 from local.cloud.arm import error
+from local.cloud.clock import Clock
 from local.cloud.resources.resource_groups import DELETE_SECONDS
 from local.cloud.world import REGION, SUBSCRIPTION, World
 from tests.worlds import sdk
@@ -76,12 +74,26 @@ async def test_a_blocked_group_survives_its_deletion(world: World) -> None:
     assert group.json()["properties"]["provisioningState"] == "Succeeded"
 
 
-async def test_nothing_can_be_put_into_a_group_that_does_not_exist(world: World) -> None:
-    async with ManagedServiceIdentityClient(**sdk.arm(world, world.entra.add("caller"))) as client:
-        with pytest.raises(ResourceNotFoundError) as refused:
-            await client.user_assigned_identities.create_or_update("rg-absent", "id", Identity(location=REGION))
-    assert refused.value.error is not None
-    assert refused.value.error.code == "ResourceGroupNotFound"
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *((method, "Microsoft.RecoveryServices/vaults/rsv") for method in ("GET", "PUT", "PATCH", "DELETE")),
+        ("GET", "Microsoft.ContainerService/managedClusters"),
+    ],
+)
+async def test_of_what_is_in_a_group_that_does_not_exist_the_group_isn_t_found(
+    clock: Clock, method: str, path: str
+) -> None:
+    world = World(clock)  # one that isn't held against recordings, which have no such group
+    await world.start()
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        url = f"{GROUPS}/rg-absent/providers/{path}?api-version=2024-04-01"
+        answer = await client.call(method, url, {"location": REGION})
+        world.resource_groups.add("rg-absent")
+        there = await client.call("GET", url)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ResourceGroupNotFound")
+    assert "ResourceGroupNotFound" not in str(there.json())
+    await world.stop()
 
 
 async def test_a_call_without_an_api_version_is_refused(world: World) -> None:

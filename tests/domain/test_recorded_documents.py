@@ -21,14 +21,17 @@ OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine":
 
 
 def written_now(name: str) -> Any:
-    """The document as it is written now: a lease without `validates`, and without the fields of other kinds."""
+    """The document as it is written now: a lease without `validates` and the fields of other kinds, and with what is
+    told of points since.
+    """
     recorded = RECORDED[name]
     if not name.startswith(LEASE.pattern):
         return recorded
     item = {
         field: value for field, value in recorded["item"].items() if field not in OF_OTHERS[recorded["item"]["kind"]]
     }
-    return {field: value for field, value in recorded.items() if field != "validates"} | {"item": item}
+    kept = {field: value for field, value in recorded.items() if field != "validates"}
+    return kept | {"item": item, "point": recorded["point"] | {"unclear": "", "partial": False}, "partial": []}
 
 
 def test_a_document_of_each_type_is_recorded() -> None:

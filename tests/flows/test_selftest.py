@@ -168,6 +168,18 @@ async def test_a_key_vault_that_cannot_be_reached_is_told(stage: RunningApp) -> 
     assert lines[0].endswith("make deploy")
 
 
+async def test_topics_of_other_kinds_that_a_subscription_is_the_source_of_are_not_ours(stage: RunningApp) -> None:
+    source = f"/subscriptions/{SUBSCRIPTION}"
+    stage.world.system_topics.add("policy", source, "Microsoft.PolicyInsights.PolicyStates")
+    assert await failures(stage) == []
+
+
+async def test_evidence_that_cannot_be_read_is_told(stage: RunningApp) -> None:
+    (stage.evidence / "selftest").write_text("in the way of a folder")
+    what = next(line for line in await failures(stage) if line.startswith("FAIL  evidence"))
+    assert what.endswith("make deploy")
+
+
 async def test_a_store_that_cannot_be_written_is_told(stage: RunningApp) -> None:
     (stage.store / "selftest").write_text("in the way of a folder")
     what = next(line for line in await failures(stage) if line.startswith("FAIL  store"))

@@ -82,7 +82,7 @@ def test_another_installation_of_that_name_in_the_fleet_keeps_its_group_lock_eve
             ("group list", HOME, ["rg-meshward", f"rg-{OURS}-events"]),
             ("group list", OTHER, ["rg-meshward", f"rg-{OURS}-events", f"rg-{THEIRS}-events"]),
             ("lock list", OTHER, [lock]),
-            ("eventgrid system-topic list", OTHER, [topic]),
+            ("eventgrid system-topic list", OTHER, [f"/subscriptions/{OTHER}\t{topic}"]),
             ("eventgrid system-topic event-subscription list", OTHER, subscriptions),
             ("deployment sub list", OTHER, ["/x/deployments/meshward-meshward-westeurope"]),
         ],
@@ -94,6 +94,92 @@ def test_another_installation_of_that_name_in_the_fleet_keeps_its_group_lock_eve
         in_group(OTHER, f"rg-{OURS}-events"): "group",
         subscriptions[0]: "subscription",
     }
+
+
+VAULT = in_group(OTHER, "rg-roots", "/providers/Microsoft.KeyVault/vaults/kv-shared")
+BESIDE = in_group(OTHER, "rg-roots", f"{EVENTS}/egst-{OURS}-vault")
+REUSE = {"MESHWARD_PARAMETERS": json.dumps({"reuse": {"keyVaultId": VAULT}})}
+SUBSCRIBED = [f"{BESIDE}/eventSubscriptions/{OURS}-on-certificate-event"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "subscribed", "what"),
+    [
+        (BESIDE, SUBSCRIBED, "topic"),
+        (BESIDE, [*SUBSCRIBED, f"{BESIDE}/eventSubscriptions/of-others"], "stays"),
+        (BESIDE.replace(OURS, THEIRS), SUBSCRIBED, None),
+        (BESIDE.replace(f"egst-{OURS}-vault", "theirs"), SUBSCRIBED, None),
+    ],
+)
+@pytest.mark.parametrize("fleet", [HOME, f"{HOME},{OTHER}"])
+def test_the_system_topic_beside_a_key_vault_that_was_there_is_ours_if_it_has_our_name_and_no_others_use_it(
+    tools: Path, topic: str, subscribed: list[str], what: str | None, fleet: str
+) -> None:
+    answers: Answers = [
+        *at_home(),
+        ("eventgrid system-topic list", OTHER, [f"{VAULT.upper()}\t{topic}"]),
+        ("eventgrid system-topic event-subscription list", OTHER, subscribed),
+        ("resource list", "rg-roots", [in_group(OTHER, "rg-roots", f"/metricAlerts/alert-{OURS}-dead-letters-egst")]),
+        ("role assignment list", "", [f"{MINE}\t{VAULT}/providers/p/roleAssignments/1\tx"]),
+    ]
+    told = made(tools, answers, **REUSE, MESHWARD_SUBSCRIPTION_IDS=fleet)
+    assert told.get(topic) == (what if what != "stays" else None)
+    assert any(each.startswith(f"{topic}, as others") for each in told) == (what == "stays")
+    assert told[SUBSCRIBED[0]] == "subscription"
+    assert "alert" in told.values()
+    assert told[f"{VAULT}/providers/p/roleAssignments/1"] == "assignment"
+
+
+OUR_OWN = [
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Web/sites/func-meshward-ABC123"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Storage/storageAccounts/stmeshwardabc123h"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv.own"),
+    in_group(HOME, "rg-meshward", f"/providers/microsoft.alertsmanagement/x/failure anomalies - appi-{OURS}"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Insights/workbooks/77777777-aaaa\tMeshward"),
+]
+STRANGE = [
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Sql/servers/payroll"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv-own"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Insights/workbooks/66666666-aaaa\tOf the platform"),
+    in_group(HOME, "rg-meshward", f"/providers/Microsoft.Web/sites/func-{THEIRS}"),
+]
+
+
+def with_strangers(*strangers: str) -> Answers:
+    """Our group, with all that is ours and something else, and our events group, with the same."""
+    events = [each.replace("rg-meshward", f"rg-{OURS}-events") for each in strangers]
+    topic = in_group(HOME, f"rg-{OURS}-events", f"{EVENTS}/egst-{OURS}-clusters")
+    return [
+        *at_home(),
+        ("resource list", "rg-meshward --query [].[", [*OUR_OWN, *strangers]),
+        ("resource list", f"rg-{OURS}-events", [topic, *events]),
+        ("eventgrid system-topic list", HOME, [f"/subscriptions/{HOME}\t{topic}"]),
+        ("group list", HOME, ["rg-meshward", f"rg-{OURS}-events"]),
+    ]
+
+
+NAMED = {"MESHWARD_PARAMETERS": json.dumps({"names": {"vault": "kv.own"}}), "MESHWARD_SUBSCRIPTION_IDS": HOME}
+
+
+def test_what_others_have_put_into_the_groups_of_an_installation_is_told(tools: Path) -> None:
+    told = made(tools, with_strangers(*STRANGE), **NAMED)
+    ids = [each.partition("\t")[0] for each in STRANGE]
+    found = [id for id, what in told.items() if what == "stranger"]
+    assert found == [*ids, *(id.replace("rg-meshward", f"rg-{OURS}-events") for id in ids)]
+    assert "stranger" not in made(tools, with_strangers(), **NAMED).values()
+
+
+def test_nothing_is_removed_while_others_have_something_in_its_groups_unless_they_are_to_go_too(tools: Path) -> None:
+    answers = with_strangers(STRANGE[0])
+    shown = ran(tools, answers, "remove.sh", **NAMED)
+    assert (shown.returncode, STRANGE[0] in shown.stdout) == (0, True)
+    refused = ran(tools, answers, "remove.sh", "--yes", **NAMED)
+    assert (refused.returncode, "Removing" in refused.stdout) == (1, False)
+    assert "move it, or say --strangers" in refused.stderr
+    for arguments, given in ((["--yes", "--strangers"], answers), (["--yes"], with_strangers())):
+        removed = ran(tools, given, "remove.sh", *arguments, **NAMED)
+        assert f"Removing the group {in_group(HOME, 'rg-meshward')}" in removed.stdout
 
 
 def test_what_only_has_the_name_stays_once_the_group_that_says_which_it_is_has_gone(tools: Path) -> None:
@@ -169,49 +255,11 @@ def test_a_group_with_something_that_was_there_before_stays(tools: Path) -> None
 
 def test_a_subscription_is_the_same_in_capitals(tools: Path) -> None:
     other = OTHER.replace("2222-4222", "abcd-4222")
-    topic: Answers = [("eventgrid system-topic list", f"/subscriptions/{other}'", ["a-topic"])]
+    topic: Answers = [
+        ("eventgrid system-topic list", f"--subscription {other} ", [f"/subscriptions/{other.upper()}\ta-topic"])
+    ]
     run = ran(tools, topic, "topics.sh", MESHWARD_SUBSCRIPTION_IDS=other.upper())
     assert run.stdout == "a-topic\n"
-
-
-def principals(**told: str) -> str:
-    duties = {duty: f"{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")}
-    vault = in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv")
-    return json.dumps(
-        {
-            "principals": {**duties, **told},
-            "keyVaultId": told.get("vault", vault),
-            "names": {"resourceGroup": told.get("group", "rg-meshward")},
-        }
-    )
-
-
-@pytest.mark.parametrize(
-    ("told", "complaint"),
-    [
-        ({"provisioner": "a-stranger"}, "the provisioner is a-stranger"),
-        ({"rotator": "verifier-id"}, "the rotator is verifier-id"),
-        (
-            {"vault": in_group(HOME, "rg-other", "/providers/Microsoft.KeyVault/vaults/kv")},
-            "another group or key vault",
-        ),
-        ({"group": "rg-other"}, "another group or key vault"),
-        ({}, ""),
-    ],
-)
-def test_roles_go_to_identities_that_are_in_our_group_whatever_outputs_say(
-    tools: Path, told: dict[str, str], complaint: str
-) -> None:
-    there = [f"id-{OURS}-{duty}\t{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")]
-    answers: Answers = [
-        ("account show", "", [HOME]),
-        ("identity list", HOME, there),
-        ("deployment sub create", "", ["granted"]),
-    ]
-    said = {"AZURE_LOCATION": "westeurope", "MESHWARD_MADE": principals(**told), "MESHWARD_TOPIC_PRINCIPALS": "[]"}
-    run = ran(tools, answers, "roles.sh", **said)
-    assert (run.stdout == "granted\n") == (complaint == "")
-    assert complaint in run.stderr
 
 
 def test_evidence_is_not_locked_on_an_account_that_may_be_somebody_elses(tools: Path) -> None:

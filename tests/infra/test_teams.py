@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.infra.evaluated import BicepFile
-from tests.worlds.deployed_resources import ACCOUNT, ALERT, APP, ASSIGNMENT, body, of_type
+from tests.worlds.deployed_resources import ACCOUNT, ALERT, APP, ASSIGNMENT, ROLE, body, of_type
 from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, granted, subscribed
 
 SHARED = f"/subscriptions/{OTHER}/resourceGroups/rg-shared/providers"
@@ -256,3 +256,37 @@ def test_evidence_and_ledger_are_written_by_roles_of_their_own() -> None:
     scopes = [one.id.partition("/providers/Microsoft.Authorization")[0] for one in of_type(granted(main), ASSIGNMENT)]
     held = {scope.removeprefix(store.id) for scope in scopes if scope.startswith(store.id)}
     assert held == {"/blobServices/default/containers/ledger", "/blobServices/default/containers/evidence"}
+
+
+def test_the_app_may_create_and_read_evidence_and_do_nothing_else_there() -> None:
+    main = deployed()
+    roles = granted(main)
+    on_evidence = [one for one in of_type(roles, ASSIGNMENT) if "/containers/evidence/" in one.id]
+    definitions = {one.id: body(one)["permissions"] for one in of_type(roles, ROLE)}
+    (permissions,) = definitions[body(on_evidence[0])["roleDefinitionId"]]
+    blobs = f"{ACCOUNT}/blobServices/containers/blobs"
+    assert len(on_evidence) == 1
+    assert permissions["actions"] == permissions["notDataActions"] == []
+    assert set(permissions["dataActions"]) == {f"{blobs}/read", f"{blobs}/add/action"}
+
+
+def test_our_roles_are_defined_where_the_installation_is_though_its_fleet_is_elsewhere() -> None:
+    main = deployed(fleet=[{"subscriptionId": OTHER}])
+    roles = granted(main, fleet=[{"subscriptionId": OTHER.upper()}, {"subscriptionId": OTHER}])
+    defined = {one.id for one in of_type(roles, ROLE)}
+    assert {id.split("/")[2] for id in defined} == {HOME, OTHER}
+    used = {body(one)["roleDefinitionId"] for one in of_type(roles, ASSIGNMENT)}
+    names = {id.rpartition("/")[2] for id in defined}
+    assert {id for id in used if id.rpartition("/")[2] in names} <= defined
+
+
+def test_evidence_is_immutable_from_the_first_deployment_on_and_the_app_is_told_where_it_is() -> None:
+    main = deployed()
+    (policy,) = [one for one in main.resources if one.type.endswith("/immutabilityPolicies")]
+    (app,) = of_type(main, "Microsoft.Web/sites")
+    told = {each["name"]: each["value"] for each in body(app)["siteConfig"]["appSettings"]}
+    _, _, account, container = told["MESHWARD_EVIDENCE_URL"].split("/")
+    assert f"/storageAccounts/{account}/" in policy.id
+    assert f"/containers/{container}/immutabilityPolicies/" in policy.id
+    assert body(policy)["immutabilityPeriodSinceCreationInDays"] == 365
+    assert told["MESHWARD_STORE_URL"] == f"az://{account}/ledger"

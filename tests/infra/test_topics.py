@@ -11,7 +11,8 @@ from local.stage import INFRA
 AZ = """#!/bin/sh
 case "$*" in
   "account show "*) echo one ;;
-  "eventgrid system-topic list --subscription one "*) echo /first ;;
+  "eventgrid system-topic list --subscription one "*topicType*Microsoft.Resources.Subscriptions*)
+    printf '/subscriptions/one\\t/first\\n/subscriptions/one/resourceGroups/rg\\t/of-a-group\\n' ;;
   "eventgrid system-topic list --subscription two "*) $TWO ;;
   "deployment "*) touch "$DEPLOYED" ;;
 esac
@@ -29,7 +30,9 @@ def run(script: str, folder: Path, two: str) -> subprocess.CompletedProcess[str]
     return subprocess.run([INFRA / script], env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(("two", "found"), [("echo /second", "/first,/second"), ("true", "/first")])
+@pytest.mark.parametrize(
+    ("two", "found"), [(r"printf /Subscriptions/TWO\t/second\n", "/first,/second"), ("true", "/first")]
+)
 def test_system_topics_of_all_subscriptions_are_found(tmp_path: Path, two: str, found: str) -> None:
     assert run("topics.sh", tmp_path, two).stdout == f"{found}\n"
 

@@ -48,8 +48,12 @@ def test_the_compilers_own_rule_is_on() -> None:
 
 
 AZ = """#!/bin/sh
+echo "$*" >>"$ASKED"
 case "$*" in
-  "deployment sub what-if "*) printf '%s with %s\n' "$*" "${MESHWARD_MADE:-nothing}" ;;
+  "account show "*) echo s ;;
+  "keyvault list-deleted "*) printf 'westeurope\\t/x/resourceGroups/rg-mw/x\\n' ;;
+  "deployment sub what-if "*) printf '%s with %s\n' "$*" "${MESHWARD_MADE:-nothing}"
+    echo "for $AZURE_ENV_NAME in $AZURE_LOCATION, $MESHWARD_VAULT_STATE" ;;
   "deployment sub show "*) cat "$OUTPUTS" ;;
 esac
 """
@@ -67,14 +71,18 @@ def test_the_gate_shows_all_three_templates_once_there_are_identities(tmp_path: 
     if there:
         outputs.write_text(json.dumps(OUTPUTS))
     given = {
-        "AZURE_ENV_NAME": "mw",
-        "AZURE_LOCATION": "westeurope",
+        "AZURE_ENV_NAME": "MW",
+        "AZURE_LOCATION": "West Europe",
         "AZURE_SUBSCRIPTION_ID": "s",
         "MESHWARD_AUDIENCE": "a",
     }
-    environ = {**os.environ, **given, "PATH": f"{tmp_path}:{os.environ['PATH']}", "OUTPUTS": str(outputs)}
+    files = {"OUTPUTS": str(outputs), "ASKED": str(tmp_path / "asked"), "MESHWARD_EVIDENCE_DAYS": "400"}
+    environ = {**os.environ, **given, **files, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     told = subprocess.run([INFRA / "what-if.sh"], env=environ, capture_output=True, text=True, check=True).stdout
     shown = re.findall(r"--template-file infra/(\w+)\.bicep .* with (.*)", told)
     made = json.dumps(OUTPUTS["meshwarD_MADE"]["value"])
     assert shown == [("main", "nothing"), *((name, made) for name in ("roles", "events") if there)]
     assert ("can be shown once" in told) is not there
+    assert told.count("for mw in westeurope, Deleted") == len(shown)
+    asked = (tmp_path / "asked").read_text()
+    assert not re.search("provider register|immutability-policy (lock|extend)|sub create", asked)

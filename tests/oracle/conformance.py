@@ -40,6 +40,7 @@ LEFT_OUT = {
     ),
     "Application Insights' ingestion: no specification here": r"/insights/",
     "Azure Files' data plane speaks XML: no specification here": r"/files/",
+    "Blob Storage's data plane: no specification here": r"/blobs/",
     "Event Grid: the validator doesn't match its publish operation": r"/topics/[^/]+/api/events",
     "Microsoft.EventGrid: no specification of its resources here": (
         r"/subscriptions/.*/providers/Microsoft\.EventGrid/systemTopics"

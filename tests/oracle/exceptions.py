@@ -25,6 +25,9 @@ _WHY: dict[str, tuple[str, ...]] = {
     "nobody recorded a cluster of a subscription that its reader couldn't see": (
         "containerservice/ManagedClusters_Get 404 $.error.code=SubscriptionNotFound",
     ),
+    "nobody recorded a look into a resource group that wasn't there": (
+        "recoveryservices/Vaults_Get 404 $.error.code=ResourceGroupNotFound",
+    ),
     "what was still being made or changed was never read in the recordings": (
         "containerservice/ManagedClusters_Get 200 $.properties.provisioningState=Creating",
         "containerservice/TrustedAccessRoleBindings_Get 200 $.properties.provisioningState=Updating",
@@ -67,6 +70,8 @@ _WHY: dict[str, tuple[str, ...]] = {
         "recoveryservices/Vaults_CreateOrUpdate 201 $.identity",
         "recoveryservices/Vaults_CreateOrUpdate 201 $.sku.tier",
         "recoveryservices/Vaults_CreateOrUpdate 201 $.tags",
+        "recoveryservices/Vaults_Get 200 $.properties.bcdrSecurityLevel=Good",
+        "recoveryservices/Vaults_Get 200 $.properties.securitySettings.immutabilitySettings.state=Locked",
         "recoveryservices/Vaults_Get 200 $.properties.securitySettings.softDeleteSettings.softDeleteState=AlwaysON",
     ),
     "no refusal of this kind was recorded": (

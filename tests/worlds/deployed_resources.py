@@ -7,6 +7,7 @@ from tests.infra.evaluated import BicepFile, Resource
 
 ASSIGNMENT, ALERT = "Microsoft.Authorization/roleAssignments", "Microsoft.Insights/metricAlerts"
 ACCOUNT, APP = "Microsoft.Storage/storageAccounts", "Microsoft.Web/sites"
+ROLE = "Microsoft.Authorization/roleDefinitions"
 
 
 def of_type(file: BicepFile, type: str) -> list[Resource]:

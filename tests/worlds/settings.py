@@ -13,6 +13,7 @@ def settings(world: World) -> Settings:
         key_vault_url="",
         event_topic_url="",
         store_url="",
+        evidence_url="",
         backup_resource_group="rg-backup",
         rotator_client_id="",
         provisioner_client_id="",

@@ -10,6 +10,7 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
+from tests.worlds.store import misplaced
 from tests.worlds.times import HOUR
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
@@ -44,13 +45,14 @@ def runs(stage: RunningApp) -> list[OrchestrationState]:
 
 
 async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
-    """The verdict on a backup job, as the one run returned it and the ledger keeps it."""
+    """The verdict on a backup job, as the one run returned it and the evidence keeps it."""
     id = f"verify-{job['name']}"
     await stage.run(id, SOON)
     (run,) = [i for i in runs(stage) if i.id == id]
     assert run.status == "Completed", run.failure
     result: dict[str, Any] = run.output
-    assert json.loads((stage.store / f"verdicts/{job['name']}.json").read_bytes()) == result
+    assert json.loads((stage.evidence / f"verdicts/{job['name']}.json").read_bytes()) == result
+    assert misplaced(stage) == []
     assert result["left_over"] == 0
     assert isolated(stage) == []
     return result

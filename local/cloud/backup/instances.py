@@ -24,7 +24,7 @@ from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import API, PROVIDER, VAULT, BackupOperations, error_info, refusal
 from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, retention_seconds
-from local.cloud.vaults import CriticalCheck, vault_of
+from local.cloud.vaults import CriticalCheck, immutability_of, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 VALIDATE_SECONDS = 45.0
@@ -210,7 +210,10 @@ class BackupInstances:
     def _refuse_immutable(self, vault: Resource, instance: Resource) -> Reply | None:
         """The refusal of an immutable vault to delete an instance whose recovery points aren't expired."""
         last = max((self._expires_at(p) for p in self._arm.of_type(POINTS, f"{instance['id']}/")), default=0)
-        if immutability_of(vault["properties"]["securitySettings"]) == "Disabled" or last <= self._arm.clock.time():
+        if (
+            immutability_of(vault["properties"]["securitySettings"]).lower() == "disabled"
+            or last <= self._arm.clock.time()
+        ):
             return None
         return refusal(
             "UserErrorOperationNotAllowedOnImmutableVault",
@@ -227,7 +230,7 @@ class BackupInstances:
     def _soft_delete(self, vault: Resource, instance: Resource) -> None:
         self._arm.remove(instance["id"])
         settings = vault["properties"]["securitySettings"]["softDeleteSettings"]
-        if settings["state"] == "Off":
+        if settings["state"].lower() == "off":
             return
         now, key = self._arm.clock.time(), instance["id"].lower()
         purged_at = now + settings["retentionDurationInDays"] * 86_400
@@ -272,11 +275,6 @@ class BackupInstances:
         cluster = f"/{call.params['resource']}".lower()
         found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == cluster]
         return Reply(body={"value": [self._shown(instance) for instance in found]})
-
-
-def immutability_of(security: dict[str, Any]) -> str:
-    """The state of immutability in a vault's securitySettings, which needn't name it."""
-    return str((security.get("immutabilitySettings") or {}).get("state", "Disabled"))
 
 
 def _instance(id: str, sent: dict[str, Any], state: str) -> Resource:

@@ -3,6 +3,7 @@
 Rules (recorded traffic and the AKS backup support matrix):
 - A trigger answers 202; its operation yields the job's id, and the job then runs for minutes.
 - Ten on-demand backups and ten restores a day and instance.
+- A recovery point's time lies 40 seconds before the end of its job.
 - A backup that completed with warnings leaves a Partial recovery point; a failed or cancelled one leaves none. One of a
   stopped cluster fails.
 - Points expire when a test says so; what is being restored from one goes on.
@@ -13,6 +14,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
@@ -28,6 +30,7 @@ from local.cloud.wire import CloudRequest, Reply, Route
 
 TRIGGER_SECONDS = 5.0
 BACKUP_SECONDS = 217.0
+POINT_SECONDS = 40.6  # a point is so much older than the end of its job, and no older than its start
 VALIDATE_SECONDS = 45.0
 STAGE_SECONDS = 60.0
 MOST_PER_DAY = 10
@@ -207,9 +210,11 @@ class BackupJobs:
         chosen = (parameters.get("backupDatasourceParametersList") or [{}])[0]
         name = uuid.uuid4().hex
         status = "Partial" if outcome.warnings else outcome.status
-        point = self._arm.store(recovery_point(instance, name, self._arm.clock.time(), status, stores))
-        taken = captured(self._clusters.get(job["properties"]["dataSourceName"]), chosen)
-        self.contents[name] = [o for o in map(outcome.restored, taken) if o]
+        started = datetime.fromisoformat(job["properties"]["startTime"]).timestamp()
+        taken = max(started, self._arm.clock.time() - POINT_SECONDS)
+        point = self._arm.store(recovery_point(instance, name, taken, status, stores))
+        objects = captured(self._clusters.get(job["properties"]["dataSourceName"]), chosen)
+        self.contents[name] = [o for o in map(outcome.restored, objects) if o]
         reference = {**_reference(point), "recoveryPointTime": "0001-01-01T00:00:00Z"}
         job["properties"]["extendedInfo"]["targetRecoverPoint"] = reference
         return []

@@ -8,6 +8,7 @@ from typing import Any
 
 from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.resources.roles import Roles
+from local.cloud.vaults import principal_of
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -31,14 +32,14 @@ class Readiness:
         self.require_roles(
             "UserErrorMissingPermissionsOnSnapshotResourceGroup",
             (_identity(cluster), CONTRIBUTOR, snapshots),
-            (vault["identity"]["principalId"], READER, snapshots),
-            (vault["identity"]["principalId"], DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
+            (principal_of(vault), READER, snapshots),
+            (principal_of(vault), DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
         )
         principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
         code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
         self.require_roles(code, (principal, BLOB_DATA_CONTRIBUTOR, account))
         code = "UserErrorVaultMSIMissingPermissionsOnBackupStorageLocation"
-        self.require_roles(code, (vault["identity"]["principalId"], BLOB_DATA_READER, account))
+        self.require_roles(code, (principal_of(vault), BLOB_DATA_READER, account))
 
     def require_restorable(self, vault: Resource, cluster: str, *, snapshots: str = "") -> Resource:
         """The same for restoring into the cluster with this resource id, which it returns.
@@ -59,7 +60,7 @@ class Readiness:
         if cluster is None:
             raise OperationFailed("UserErrorKubernetesClusterNotFound", f"The cluster {id} does not exist.")
         require_running(cluster)
-        self.require_roles("KubernetesBackupListExtensionsError", (vault["identity"]["principalId"], READER, id))
+        self.require_roles("KubernetesBackupListExtensionsError", (principal_of(vault), READER, id))
         installed = self._arm.of_type("Microsoft.KubernetesConfiguration/extensions", under=f"{id}/")
         extension = next((e for e in installed if e["properties"]["extensionType"].lower() == EXTENSION_TYPE), None)
         if extension is None:

@@ -20,7 +20,7 @@ from local.cloud.backup.rows import WARNING
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.resources.machines import MachineDisk, MachineService
 from local.cloud.resources.storage import Storage
-from local.cloud.vaults import JobOutcome, WarningDetail
+from local.cloud.vaults import JobOutcome, WarningDetail, principal_of
 from local.cloud.wire import Reply
 
 _VAULT_TIER = "KubernetesClusterVaultTierRestoreCriteria"
@@ -57,7 +57,7 @@ class Restoring:
         group, account = (str(criteria.get(f"staging{what}Id") or "") for what in ("ResourceGroup", "StorageAccount"))
         if not self._arm.find(group) or not self._arm.find(account):
             raise OperationFailed("UserErrorStagingLocationNotFound", "The staging group or account doesn't exist.")
-        principal = vault["identity"]["principalId"]
+        principal = principal_of(vault)
         self._readiness.require_roles(
             "UserErrorVaultMSIMissingPermissionsOnStagingLocation",
             (principal, CONTRIBUTOR, group),

@@ -3,7 +3,8 @@
 Rules:
 - A new vault is Provisioning for a while; its system-assigned identity is a principal of Entra from the start. A PUT
   that changes nothing is answered 200 at once (seen in recorded traffic).
-- What was never sent of immutability isn't shown.
+- What was never sent of immutability isn't shown. States keep the casing of their writer.
+- A deletion that takes no time is 200 (`delete_seconds`).
 - Soft delete AlwaysOn and immutability Locked can't be undone; neither redundancy can be changed, nor cross-region
   restore be switched off (Azure Backup docs, recorded traffic).
 - A deleted vault with soft delete keeps its name.
@@ -16,7 +17,7 @@ from typing import Any
 
 from local.cloud.arm import REGION, Arm, Resource, not_found
 from local.cloud.backup.content import Object
-from local.cloud.backup.instances import BackupInstances, immutability_of
+from local.cloud.backup.instances import BackupInstances
 from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, refusal
 from local.cloud.backup.readiness import Readiness
@@ -28,21 +29,13 @@ from local.cloud.resources.machines import MachineService
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import Storage
-from local.cloud.vaults import CriticalCheck, JobOutcome, WarningDetail, identity_of
+from local.cloud.vaults import CriticalCheck, JobOutcome, WarningDetail, identity_of, immutability_of, rating
 from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 20.0
 DELETE_SECONDS = 30.0
 _VAULTS = f"{PROVIDER}/backupVaults"
 _POLICIES = f"{_VAULTS}/backupPolicies"
-# How Azure rates a vault, by soft delete and immutability (seen in recorded traffic); else none and poor.
-_SCORES = {
-    ("On", "Unlocked"): ("Minimum", "Fair"),
-    ("On", "Locked"): ("Adequate", "Good"),
-    ("AlwaysOn", "Disabled"): ("Adequate", "Good"),
-    ("AlwaysOn", "Unlocked"): ("Adequate", "Good"),
-    ("AlwaysOn", "Locked"): ("Adequate", "Good"),
-}
 
 
 class BackupVaultService:
@@ -68,6 +61,7 @@ class BackupVaultService:
         restoring = Restoring(arm, readiness, clusters, storage, machines)
         self.jobs = BackupJobs(arm, self._operations, restoring, clusters)
         self.instances = BackupInstances(arm, self._operations, self.jobs, readiness, guard)
+        self.delete_seconds = DELETE_SECONDS
         self.unsupported_redundancy: set[str] = set()
         self.deleted: dict[str, Resource] = {}
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{_VAULTS}"
@@ -197,7 +191,10 @@ class BackupVaultService:
             return refusal(
                 "UserErrorVaultHasSoftDeletedItems", "The vault can't be deleted: it keeps deleted instances."
             )
-        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._remove(vault))
+        if not self.delete_seconds:
+            self._remove(vault)
+            return Reply()
+        operation = self._operations.begin(self.delete_seconds, lambda _: self._remove(vault))
         at = "/".join(vault["id"].split("/")[:7]) + f"/locations/{vault['location']}"
         return self._operations.accepted(vault, operation, at=at)
 
@@ -205,7 +202,7 @@ class BackupVaultService:
         self._arm.remove(vault["id"])
         for policy in list(self._arm.of_type(_POLICIES, f"{vault['id']}/")):
             self._arm.remove(policy["id"])
-        if vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] != "Off":
+        if vault["properties"]["securitySettings"]["softDeleteSettings"]["state"].lower() != "off":
             self.deleted[vault["id"].lower()] = vault
 
     def _put_policy(self, call: CloudRequest) -> Reply:
@@ -245,22 +242,19 @@ def _cross_region_restore(properties: dict[str, Any]) -> str:
     return str(settings.get("state", ""))
 
 
-def rating(security: dict[str, Any]) -> tuple[str, str]:
-    """How Azure rates a vault with these securitySettings: secureScore and bcdrSecurityLevel."""
-    return _SCORES.get((security["softDeleteSettings"]["state"], immutability_of(security)), ("None", "Poor"))
-
-
 def _score(properties: dict[str, Any]) -> dict[str, str]:
-    return dict(zip(("secureScore", "bcdrSecurityLevel"), rating(properties["securitySettings"]), strict=True))
+    security = properties["securitySettings"]
+    return rating(security["softDeleteSettings"]["state"], immutability_of(security))
 
 
 def _refuse_change(old: dict[str, Any], new: dict[str, Any]) -> Reply | None:
     current, sent = old["securitySettings"], new.get("securitySettings") or {}
     soft_delete = (sent.get("softDeleteSettings") or current["softDeleteSettings"])["state"]
-    immutability = immutability_of(current | sent)
-    if current["softDeleteSettings"]["state"] == "AlwaysOn" and soft_delete != "AlwaysOn":
+    immutability = immutability_of(current | sent).lower()
+    always = current["softDeleteSettings"]["state"].lower() == "alwayson"
+    if always and soft_delete.lower() != "alwayson":
         return refusal("UserErrorDisableSoftDeleteNotAllowed", "Cannot disable soft delete once set to AlwaysOn")
-    if immutability_of(current) == "Locked" and immutability != "Locked":
+    if immutability_of(current).lower() == "locked" and immutability != "locked":
         return refusal(
             "UserErrorUnsupportedVaultImmutabilityStateChange",
             "The immutable vault property for this vault is locked, hence, this setting cannot be disabled.",

@@ -16,7 +16,7 @@ _GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-events"
 
 
 class SystemTopics:
-    """`add` makes one; a source has one at most.
+    """`add` makes one; a source has one of a kind at most.
 
     `named` gives the name that a subscription has as a resource, which must not hold underscores.
     """

@@ -2,7 +2,8 @@
 
 Rules (seen in recorded traffic, or Azure Backup docs):
 - An item says IRPending until its first recovery point is there, then Protected. A stopped share has no policyId.
-- A deleted item stays, scheduled for deletion after 14 days; a PUT with isRehydrate brings it back.
+- A deleted item stays, scheduled for deletion after 14 days; a PUT with isRehydrate brings it back. Meanwhile the
+  container of a machine is SoftDeleted. Where the vault's soft delete is Disabled, what is deleted is gone at once.
 - Every PUT and DELETE makes a job too.
 """
 
@@ -25,6 +26,7 @@ from local.cloud.recovery.protocol import (
 )
 from local.cloud.recovery.readiness import BackupStatus
 from local.cloud.recovery.shares import REFRESH_SECONDS, Shares
+from local.cloud.recovery.vault_rows import soft_deletes
 from local.cloud.vaults import CriticalCheck, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
@@ -119,6 +121,7 @@ class RecoveryItems:
                 self.jobs.close(item, job, "Failed", error=(REFUSED, failure.message))
                 raise
             _change(item, operation, sent)
+            self._mark_container(item, "Registered")
             self._arm.store(item)
             done.properties["jobId"] = job["name"]
             self.jobs.close(item, job)
@@ -150,7 +153,10 @@ class RecoveryItems:
         def delete(done: Operation) -> None:
             done.properties["jobId"] = job["name"]
             self.jobs.close(item, job)
-            self._soft_delete(item)
+            if soft_deletes(self._arm.resources[vault_of(item["id"]).lower()]):
+                self._soft_delete(item)
+            else:
+                self._remove(item)
 
         return self._operations.accepted(vault_of(call.path), PROTECT_SECONDS, delete)
 
@@ -164,12 +170,22 @@ class RecoveryItems:
             deferredDeleteTimeRemaining=f"{SOFT_DELETE_DAYS - 1}.23:59:42.8656002",
             softDeleteRetentionPeriod=SOFT_DELETE_DAYS,
         )
+        _forget_policy(item["properties"])
+        self._mark_container(item, "SoftDeleted")
         self._arm.clock.after(SOFT_DELETE_DAYS * 86_400, lambda: self._purge(item, iso(now)))
 
     def _purge(self, item: Resource, deleted: str) -> None:
         if item["properties"].get("deferredDeleteTimeInUTC") == deleted:
-            self._arm.remove(item["id"])
-            self._source_of(item).end_protection(item)
+            self._remove(item)
+
+    def _remove(self, item: Resource) -> None:
+        self._arm.remove(item["id"])
+        self._source_of(item).end_protection(item)
+
+    def _mark_container(self, item: Resource, status: str) -> None:
+        container = self._arm.find(item["id"].rpartition("/protectedItems/")[0])
+        if container and container["properties"]["backupManagementType"] == "AzureIaasVM":
+            container["properties"]["registrationStatus"] = status
 
     def _list_items(self, call: CloudRequest) -> Reply:
         terms = filtered(call)
@@ -181,6 +197,12 @@ def _matches(row: Resource, terms: dict[str, str], *keys: str) -> bool:
     return all(row["properties"][key].lower() == terms[key].lower() for key in keys if key in terms)
 
 
+def _forget_policy(properties: dict[str, Any]) -> None:
+    """A share that is stopped has no policy; a machine may name it still."""
+    if properties["backupManagementType"] == "AzureStorage":
+        properties.pop("policyId", None)
+
+
 def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
     properties = item["properties"]
     if operation == "ConfigureBackup":
@@ -189,8 +211,7 @@ def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
         properties["protectionState"] = "Protected" if backed_up else "IRPending"
     else:
         properties["protectionState"] = "ProtectionStopped"
-        if properties["backupManagementType"] == "AzureStorage":
-            properties.pop("policyId", None)
+        _forget_policy(properties)
     if "policyName" in properties:
         properties["policyName"] = properties["policyId"].rpartition("/")[2]
     if operation == "Undelete":

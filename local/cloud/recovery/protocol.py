@@ -3,7 +3,7 @@
 Rules (seen in recorded traffic):
 - Operations of vaults have base64 ids and no times; those of backup are GUIDs, and end with endTime = startTime.
 - A 202 has no body, only registering a container has `{}`, as have the polls of containers.
-- The end of a vault's deletion is a 404: the vault that the poll asks is gone.
+- The end of a vault's deletion is a 404 as often as not: the vault that the poll asks is gone.
 """
 
 import re
@@ -51,6 +51,7 @@ class RecoveryOperations:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
         self._answers: dict[str, tuple[Any, Answer]] = {}
+        self._vanishing: set[str] = set()
         polls = [
             (VAULT, _OF_VAULT, self._vault_status),
             (VAULT, _OF_BACKUP, self._status),
@@ -62,9 +63,12 @@ class RecoveryOperations:
             of_result = Route("GET", f"{at}/{result}/{{operation}}", self._result)
             arm.wire.mount([of_status, of_result], guard=arm.guard)
 
-    def of_vault(self, vault: str, seconds: float, finish: Callable[[Operation], object]) -> dict[str, str]:
-        """Start an operation of a vault; the headers that point to it."""
+    def of_vault(
+        self, vault: str, seconds: float, finish: Callable[[Operation], object], *, vanishes: bool = False
+    ) -> dict[str, str]:
+        """Start an operation of a vault; the headers that point to it. The end of one that `vanishes` is a 404."""
         operation = self._arm.begin(seconds, finish, id=self._arm.stamped_id())
+        self._vanishing |= {operation.id} if vanishes else set()
         self._answers[operation.id] = (None, lambda: Reply(body=self._arm.find(vault)))
         return self._links(vault, _OF_VAULT, operation.id)
 
@@ -105,7 +109,7 @@ class RecoveryOperations:
 
     def _vault_status(self, call: CloudRequest) -> Reply:
         operation, vault = self._arm.operations.get(call.params["operation"]), vault_of(call.path)
-        if operation is None or self._arm.find(vault) is None:
+        if operation is None or (operation.id in self._vanishing and not operation.open):
             return not_found(replace(call, path=vault))
         body: dict[str, Any] = {"id": call.path, "name": operation.id, "status": operation.status}
         if operation.error:

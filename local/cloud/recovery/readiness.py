@@ -10,7 +10,7 @@ Rules:
 from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER
 from local.cloud.resources.roles import Roles
-from local.cloud.vaults import vault_of
+from local.cloud.vaults import principal_of, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 BACKUP_ROLE = "c8a487a2-c85b-4487-83a1-9f04cde10293"  # Storage File Backup Contributor
@@ -70,7 +70,7 @@ def _require_access(roles: Roles, account: Resource, vault: Resource, sent: dict
             message = "Key based authentication isn't permitted on this storage account."
             raise OperationFailed("UserErrorStorageAccountKeyAccessDisabled", message)
         return
-    principal = (vault.get("identity") or {}).get("principalId", "")
+    principal = principal_of(vault)
     if not roles.effective(principal, BACKUP_ROLE, account["id"]):
         message = f"The identity {principal} lacks the role {BACKUP_ROLE} on {account['id']}."
         raise OperationFailed("UserErrorVaultMSIMissingPermissionsOnStorageAccount", message)

@@ -7,7 +7,7 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 - Unregistering answers with a malformed Location.
 - The recovery point comes some seconds after the job's end, and says so. Four on-demand backups and ten restores a day.
 - Access by identity needs a role on the source (backup) and on the target (restore), access by key needs keys allowed.
-- A restore really writes the files and counts them.
+- A restore really writes the files and counts them. What its job tells of it is empty at first.
 """
 
 from datetime import datetime
@@ -30,12 +30,13 @@ from local.cloud.recovery.share_rows import (
 from local.cloud.resources.file_shares import FileShareService
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.vaults import JobOutcome, vault_of
+from local.cloud.vaults import JobOutcome, principal_of, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 REFRESH_SECONDS = 15.0
 REGISTER_SECONDS = 60.0
 INQUIRE_SECONDS = 30.0
+SILENT_SECONDS = 20.0  # how long a restore's property bag is empty
 RESTORE_ROLE = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"  # Storage File Restore Contributor
 
 
@@ -204,7 +205,7 @@ class Shares:
         if container is None or vault is None or target is None:
             raise OperationFailed("UserErrorResourceNotFound", "The vault, its container or the account is gone.")
         by_identity = str(container["properties"].get("accessType", "")).startswith("Identity")
-        principal = vault.get("identity", {}).get("principalId", "")
+        principal = principal_of(vault)
         if by_identity and not self._roles.effective(principal, role, target["id"]):
             raise OperationFailed("UserErrorMissingPermissions", "The vault's identity lacks a role on the account.")
         if not by_identity and target["properties"].get("allowSharedKeyAccess") is False:
@@ -225,12 +226,15 @@ class Shares:
         job: Resource,
         request: dict[str, Any],
     ) -> None:
-        job["properties"]["extendedInfo"]["propertyBag"] = restore_bag(item, request, *_target(item, request))
+        info, told = job["properties"]["extendedInfo"], restore_bag(item, request, *_target(item, request))
+        info["propertyBag"] = {}
+        self._arm.clock.after(SILENT_SECONDS, lambda: info.update(propertyBag=told | info["propertyBag"]))
 
     def restore(
         self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: JobOutcome[Content]
     ) -> str:
-        bag, target = job["properties"]["extendedInfo"]["propertyBag"], _target(item, request)
+        info, target = job["properties"]["extendedInfo"], _target(item, request)
+        info["propertyBag"] = bag = restore_bag(item, request, *target)
         taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])
         bag["RestoreRecoveryPointTime"] = f"{taken:%-m/%-d/%Y %-I:%M:%S %p}"
         self._require_target(item, request)

@@ -3,8 +3,11 @@
 Rules (seen in recorded traffic, or Azure Backup docs):
 - A new vault is Provisioning for a moment and GeoRedundant unless the request says otherwise.
 - Once something is protected, redundancy can't be changed; cross-region restore can be enabled.
-- Soft delete AlwaysON and immutability Locked can't be undone.
-- A vault with items, also soft-deleted ones, can't be deleted.
+- Soft delete AlwaysON and immutability Locked can't be undone. States keep the casing of their writer.
+- A PATCH is 202 without a body and takes effect once its operation ends; until then a GET shows what was before. One
+  that changes nothing is 200. A second one while one runs is 409 (from memory).
+- A vault with items, also soft-deleted ones, can't be deleted. A deletion that takes no time is 200 (`delete_seconds`);
+  of the others, every second one ends in a 404 of its poll, as the vault is gone.
 """
 
 from copy import deepcopy
@@ -16,16 +19,18 @@ from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.recovery.policies import OF_A_NEW_VAULT, SHARES_DAILY, RecoveryPolicies
 from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, RecoveryOperations
 from local.cloud.recovery.shares import Shares
+from local.cloud.recovery.vault_rows import new_properties, score, whole
 from local.cloud.resources.file_shares import FileShareService
 from local.cloud.resources.machines import MachineService
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import Storage
-from local.cloud.vaults import CriticalCheck, identity_of
+from local.cloud.vaults import CriticalCheck, identity_of, immutability_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 15.0
+UPDATE_SECONDS = 60.0
 VAULTS = f"{PROVIDER}/vaults"
 
 
@@ -45,6 +50,9 @@ class RecoveryVaultService:
         storage: Storage,
     ) -> None:
         self._arm, self._groups = arm, groups
+        self.update_seconds, self.delete_seconds = UPDATE_SECONDS, VAULT_SECONDS
+        self._updating: set[str] = set()  # ids of vaults, in lower case
+        self._deletions = 0
         self._operations = operations = RecoveryOperations(arm)
         self._policies = RecoveryPolicies(arm)
         shares = Shares(arm, operations, roles, files)
@@ -104,7 +112,8 @@ class RecoveryVaultService:
     def _provision(self, vault: Resource) -> Resource:
         properties = vault["properties"]
         properties.update(provisioningState="Succeeded", backupStorageVersion="Unassigned")
-        properties["securitySettings"] = _security(properties.get("securitySettings") or {})
+        properties["securitySettings"] = whole(properties.get("securitySettings") or {})
+        properties.update(score(properties))
         return self._arm.store(vault)
 
     def _store(self, id: str, sent: dict[str, Any]) -> Resource:
@@ -116,7 +125,7 @@ class RecoveryVaultService:
                 "etag": f"W/\"datetime'{iso(self._arm.clock.time()).replace(':', '%3A')}'\"",
                 **identity_of(self._arm, id, sent, old),
                 **({"tags": sent["tags"]} if sent.get("tags") else {}),
-                "properties": _properties(sent.get("properties") or {}),
+                "properties": new_properties(sent.get("properties") or {}),
                 "id": old["id"] if old else id,
                 "type": VAULTS,
                 "sku": sent.get("sku") or {"name": "Standard"},
@@ -131,10 +140,11 @@ class RecoveryVaultService:
         soft_delete = (security.get("softDeleteSettings") or {}).get("softDeleteState", "")
         immutability = (security.get("immutabilitySettings") or {}).get("state", "")
         tier = (changes.get("redundancySettings") or {}).get("standardTierStorageRedundancy")
-        present = _security(current.get("securitySettings") or {})
-        if present["softDeleteSettings"]["softDeleteState"] == "AlwaysON" and soft_delete not in ("", "AlwaysON"):
+        present = whole(current.get("securitySettings") or {})
+        always = present["softDeleteSettings"]["softDeleteState"].lower() == "alwayson"
+        if always and soft_delete.lower() not in ("", "alwayson"):
             return _bad("BMSUserErrorDisablingAlwaysOnSoftDeleteNotAllowed", "Soft delete is always on.")
-        if (present["immutabilitySettings"] or {}).get("state") == "Locked" and immutability not in ("", "Locked"):
+        if immutability_of(present).lower() == "locked" and immutability.lower() not in ("", "locked"):
             return _bad("UserErrorImmutabilityLocked", "The vault's immutability is locked.")
         changed = tier not in (None, current["redundancySettings"]["standardTierStorageRedundancy"])
         if changed and any(self._arm.of_type(ITEMS, f"{old['id']}/")):
@@ -145,16 +155,40 @@ class RecoveryVaultService:
         vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
-        changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
-        if refused := self._refuse_change(vault, changes):
+        if refused := self._refuse_change(vault, _sent(call.body)) or self._refuse_second_update(vault):
             return refused
+        better = self._patched(deepcopy(vault), call.body)
+        if better == vault:
+            return Reply(body=better)
+        self._updating.add(vault["id"].lower())
+        headers = self._operations.of_vault(
+            vault["id"], self.update_seconds, lambda _: self._update(vault, better, call.body)
+        )
+        return Reply(status=202, headers=headers)
+
+    def _refuse_second_update(self, vault: Resource) -> Reply | None:
+        if vault["id"].lower() not in self._updating:
+            return None
+        return error(409, "OperationInProgress", f"Another operation is in progress on vault '{vault['name']}'.")
+
+    def _update(self, vault: Resource, better: Resource, sent: dict[str, Any]) -> None:
+        """Change what was sent, and leave what others have changed meanwhile; `better` has the new identity, if any."""
+        self._updating.remove(vault["id"].lower())
+        vault.update({"identity": better["identity"]} if "identity" in better else {})
+        self._arm.store(self._patched(vault, sent))
+
+    def _patched(self, vault: Resource, sent: dict[str, Any]) -> Resource:
+        """The vault, changed in place."""
+        changes = _sent(sent)
+        for part in {"securitySettings", "redundancySettings"} & changes.keys():
+            changes[part] = vault["properties"][part] | changes[part]
         if "securitySettings" in changes:
-            old = vault["properties"]["securitySettings"]
-            changes["securitySettings"] = _security(old | changes["securitySettings"])
+            changes["securitySettings"] = whole(changes["securitySettings"])
         vault["properties"].update(changes)
-        vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
-        vault.update(identity_of(self._arm, call.path, call.body, vault))
-        return Reply(body=deepcopy(self._arm.store(vault)))
+        vault["properties"].update(score(vault["properties"]))
+        vault.update({"tags": sent["tags"]} if sent.get("tags") is not None else {})
+        vault.update(identity_of(self._arm, vault["id"], sent, vault))
+        return vault
 
     def _delete(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
@@ -165,7 +199,13 @@ class RecoveryVaultService:
                 "ServiceResourceNotEmptyWithBackendMessage",
                 f"Recovery Services vault '{vault['name']}' cannot be deleted as there are backup items still present.",
             )
-        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._remove(vault))
+        if not self.delete_seconds:
+            self._remove(vault)
+            return Reply()
+        self._deletions += 1
+        headers = self._operations.of_vault(
+            vault["id"], self.delete_seconds, lambda _: self._remove(vault), vanishes=self._deletions % 2 == 1
+        )
         return Reply(status=202, headers=headers)
 
     def _remove(self, vault: Resource) -> None:
@@ -177,7 +217,7 @@ class RecoveryVaultService:
             return not_found(call)
         shown = deepcopy(found)
         if security := shown["properties"].get("securitySettings"):
-            shown["properties"]["securitySettings"] = _security(security)
+            shown["properties"]["securitySettings"] = whole(security)
         return Reply(body=shown)
 
 
@@ -185,43 +225,6 @@ def _bad(code: str, message: str) -> Reply:
     return error(400, code, message)
 
 
-def _security(sent: dict[str, Any]) -> dict[str, Any]:
-    soft_delete = {
-        "softDeleteRetentionPeriodInDays": 14,
-        "softDeleteState": "Enabled",
-        "enhancedSecurityState": "Enabled",
-    }
-    return {
-        "immutabilitySettings": sent.get("immutabilitySettings"),
-        "softDeleteSettings": soft_delete | (sent.get("softDeleteSettings") or {}),
-        "multiUserAuthorization": "Disabled",
-    }
-
-
-def _properties(sent: dict[str, Any]) -> dict[str, Any]:
-    enabled = "Enabled"
-    monitoring = {
-        "azureMonitorAlertSettings": {
-            "alertsForAllJobFailures": enabled,
-            "alertsForAllReplicationIssues": enabled,
-            "alertsForAllFailoverIssues": enabled,
-        },
-        "classicAlertSettings": {
-            "alertsForCriticalOperations": enabled,
-            "emailNotificationsForSiteRecovery": enabled,
-        },
-    }
-    redundancy = {"standardTierStorageRedundancy": "GeoRedundant", "crossRegionRestore": "Disabled"}
-    security = {"securitySettings": sent["securitySettings"]} if sent.get("securitySettings") else {}
-    return {
-        "provisioningState": "Provisioning",
-        "privateEndpointStateForBackup": "None",
-        "privateEndpointStateForSiteRecovery": "None",
-        "monitoringSettings": sent.get("monitoringSettings") or monitoring,
-        **security,
-        "redundancySettings": redundancy | (sent.get("redundancySettings") or {}),
-        "secureScore": "None",
-        "bcdrSecurityLevel": "Poor",
-        "publicNetworkAccess": sent.get("publicNetworkAccess") or enabled,
-        "restoreSettings": {"crossSubscriptionRestoreSettings": {"crossSubscriptionRestoreState": enabled}},
-    }
+def _sent(body: dict[str, Any]) -> dict[str, Any]:
+    """The properties that a request names."""
+    return {name: value for name, value in (body.get("properties") or {}).items() if value is not None}

@@ -1,36 +1,27 @@
-"""The part of the Kusto query language that is used here; all else raises InvalidQuery.
+"""The part of the Kusto query language that is used here; all else raises InvalidQuery or NotSimulated.
 
 Rules:
 - A query is a table and stages: where, project, extend, summarize, order by (sort by), take (limit).
-- A condition joins comparisons by `and`, and these by `or`: == != =~ !~ < <= > >= has !startswith in in~, on columns,
-  dotted paths, `['key']`, tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of datetimes.
 - `summarize` knows count(), max() and arg_max(…, *), and names what it counts `count_`.
-- Table names ignore case, columns don't. What a path doesn't find is null, for which only what begins with ! holds.
-- Dynamic values (`properties.x`) must be cast before they are compared with a datetime, as in Kusto.
+- Table names ignore case, columns don't.
 - `order by` is descending unless it says `asc`; a projected path without a name is called `properties_x`.
+- What else Resource Graph knows isn't simulated, and says so: it isn't taken for what Azure refuses.
 """
 
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from local.cloud.resources.kusto_tokens import InvalidQuery, Token, tokens
-from local.cloud.resources.kusto_values import CASTS, COMPARISONS, Row, as_datetime, as_text, dig, floor, rank
+from local.cloud.resources.kusto_terms import Term, Terms
+from local.cloud.resources.kusto_tokens import InvalidQuery, NotSimulated, tokens
+from local.cloud.resources.kusto_values import Row, rank
 
 Stage = Callable[[list[Row]], list[Row]]
 Aggregate = Callable[[list[Row]], Row]
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
-@dataclass(frozen=True)
-class _Term:
-    """A value of a row; `kind` is dynamic, string, datetime, number or bool, `name` what it's called when projected."""
-
-    kind: str
-    of: Callable[[Row], Any]
-    name: str = ""
+# Resource Graph's other operators (its documentation).
+_OPERATORS = {"count", "distinct", "join", "mvexpand", "mv-expand", "parse", "project-away", "top", "union"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class Query:
 
 def parse(text: str, columns: dict[str, str], now: datetime) -> Query:
     """Raises InvalidQuery. `columns` are the table's, with their kinds."""
-    return _Parser(tokens(text), dict(columns), now).query()
+    return _Stages(tokens(text), dict(columns), now).query()
 
 
 def aggregated(made: list[Aggregate], rows: list[Row]) -> Row:
@@ -56,9 +47,8 @@ def aggregated(made: list[Aggregate], rows: list[Row]) -> Row:
     return {name: value for make in made for name, value in make(rows).items()}
 
 
-class _Parser:
-    def __init__(self, tokens: list[Token], columns: dict[str, str], now: datetime) -> None:
-        self._tokens, self._at, self._columns, self._now = tokens, 0, columns, now
+class _Stages(Terms):
+    """Reads a query."""
 
     def query(self) -> Query:
         table = self._take("word").text.lower()
@@ -80,53 +70,15 @@ class _Parser:
             "take": self._limit,
             "limit": self._limit,
         }
+        if word.text in _OPERATORS:
+            raise NotSimulated(f"operator {word.text}")
         if word.text not in kinds:
             raise InvalidQuery(word.text, word.position)
         return kinds[word.text]()
 
     def _where(self) -> Stage:
-        ways = [self._conjunction()]
-        while self._skip("or"):
-            ways.append(self._conjunction())
-        return lambda rows: [row for row in rows if any(all(holds(row) for holds in way) for way in ways)]
-
-    def _conjunction(self) -> list[Callable[[Row], bool]]:
-        conditions = [self._comparison()]
-        while self._skip("and"):
-            conditions.append(self._comparison())
-        return conditions
-
-    def _comparison(self) -> Callable[[Row], bool]:
-        left, sign = self._term(), self._advance()
-        if sign.text in ("in", "in~"):
-            options = self._list()
-            fold = str.lower if sign.text == "in~" else str
-            values = {fold(option) for option in options}
-            return lambda row: as_text(left.of(row), fold) in values
-        if sign.text not in COMPARISONS:
-            raise InvalidQuery(sign.text, sign.position)
-        right = self._term()
-        if {left.kind, right.kind} == {"dynamic", "datetime"} or (
-            sign.text[0] in "<>" and "dynamic" not in (left.kind, right.kind) and left.kind != right.kind
-        ):
-            raise InvalidQuery(sign.text, sign.position)
-        compare = COMPARISONS[sign.text]
-
-        def holds(row: Row) -> bool:
-            have, want = left.of(row), right.of(row)
-            if have is None or want is None:
-                return sign.text.startswith("!") and have is not want
-            return compare(have, want)
-
-        return holds
-
-    def _list(self) -> list[str]:
-        self._expect("(")
-        options = [self._take("string").text[1:-1]]
-        while self._skip(","):
-            options.append(self._take("string").text[1:-1])
-        self._expect(")")
-        return options
+        holds = self._condition()
+        return lambda rows: [row for row in rows if holds(row)]
 
     def _columns_stage(self, *, keep: bool) -> Stage:
         chosen = [self._named()]
@@ -136,12 +88,12 @@ class _Parser:
         self._columns = base | {term.name: term.kind for term in chosen}
         return lambda rows: [{**(row if keep else {}), **{term.name: term.of(row) for term in chosen}} for row in rows]
 
-    def _named(self) -> _Term:
+    def _named(self) -> Term:
         if self._next.kind == "word" and self._tokens[self._at + 1].text == "=":
             name = self._advance().text
             self._expect("=")
             term = self._term()
-            return _Term(term.kind, term.of, name)
+            return Term(term.kind, term.of, name)
         return self._term()
 
     def _summarize(self) -> Stage:
@@ -198,7 +150,7 @@ class _Parser:
 
         return ordered
 
-    def _key(self) -> tuple[_Term, bool]:
+    def _key(self) -> tuple[Term, bool]:
         term = self._term()
         ascending = self._skip("asc")
         if not ascending:
@@ -208,89 +160,3 @@ class _Parser:
     def _limit(self) -> Stage:
         most = int(self._take("number").text)
         return lambda rows: rows[:most]
-
-    def _term(self) -> _Term:
-        token = self._advance()
-        if token.kind == "word" and self._next.text == "(":
-            return self._call(token)
-        if token.kind == "word" and token.text in ("true", "false"):
-            return _Term("bool", lambda _: token.text == "true")
-        if token.kind == "word":
-            return self._path(token)
-        if token.kind == "string":
-            return _Term("string", lambda _: token.text[1:-1])
-        if token.kind == "number":
-            return _Term("number", lambda _: float(token.text))
-        moment = as_datetime(token.text[9:-1].strip()) if token.kind == "datetime" else None
-        if moment is None:
-            raise InvalidQuery(token.text, token.position)
-        return _Term("datetime", lambda _: moment)
-
-    def _call(self, function: Token) -> _Term:
-        self._expect("(")
-        if function.text == "now":
-            term = _Term("datetime", lambda _: self._now)
-        elif function.text == "ago":
-            since = self._now - self._timespan()
-            term = _Term("datetime", lambda _: since)
-        elif function.text == "bin":
-            inner = self._term()
-            self._expect(",")
-            size = self._timespan().total_seconds()
-            term = _Term("datetime", lambda row: floor(inner.of(row), size), inner.name)
-        elif function.text in CASTS:
-            inner, (kind, cast) = self._term(), CASTS[function.text]
-            term = _Term(kind, lambda row: cast(inner.of(row)), inner.name)
-        else:
-            raise InvalidQuery(function.text, function.position)
-        self._expect(")")
-        return term
-
-    def _timespan(self) -> timedelta:
-        span = self._take("timespan").text
-        return timedelta(**{_UNITS[span[-1]]: float(span[:-1])})
-
-    def _path(self, column: Token) -> _Term:
-        if column.text not in self._columns:
-            raise InvalidQuery(column.text, column.position)
-        kind, keys = self._columns[column.text], [column.text]
-        while self._next.text in (".", "["):
-            keys.append(self._key_of_path())
-        if len(keys) > 1 and kind != "dynamic":
-            raise InvalidQuery(column.text, column.position)
-        return _Term(kind, lambda row: dig(row, keys), "_".join(keys))
-
-    def _key_of_path(self) -> str:
-        if self._skip("."):
-            return self._take("word").text
-        self._expect("[")
-        key = self._take("string").text[1:-1]
-        self._expect("]")
-        return key
-
-    @property
-    def _next(self) -> Token:
-        return self._tokens[self._at]
-
-    def _advance(self) -> Token:
-        token = self._next
-        if token.kind == "end":
-            raise InvalidQuery(token.text, token.position)
-        self._at += 1
-        return token
-
-    def _take(self, kind: str) -> Token:
-        token = self._advance()
-        if token.kind != kind:
-            raise InvalidQuery(token.text, token.position)
-        return token
-
-    def _skip(self, text: str) -> bool:
-        if self._next.text != text:
-            return False
-        self._at += 1
-        return True
-
-    def _expect(self, text: str) -> None:
-        if not self._skip(text):
-            raise InvalidQuery(self._next.text, self._next.position)

@@ -9,8 +9,8 @@ _TOKEN = re.compile(
     |(?P<string>'[^']*'|"[^"]*")
     |(?P<timespan>\d+(?:\.\d+)?[dhms]\b)
     |(?P<number>\d+(?:\.\d+)?)
-    |(?P<sign>!startswith\b|in~|=~|!~|==|!=|>=|<=|[><=()\[\].,|*])
-    |(?P<word>[A-Za-z_]\w*)""",
+    |(?P<sign>!(?:startswith|endswith|contains)\b|in~|=~|!~|==|!=|>=|<=|[><=()\[\].,|*])
+    |(?P<word>(?:mv-expand|project-away)\b|[A-Za-z_]\w*)""",
     re.VERBOSE,
 )
 
@@ -21,6 +21,14 @@ class InvalidQuery(Exception):
     def __init__(self, token: str, position: int) -> None:
         super().__init__(f"{token!r} at {position}")
         self.token, self.position = token, position
+
+
+class UnknownFunction(InvalidQuery):
+    """`token` names a function that there isn't."""
+
+
+class NotSimulated(Exception):
+    """Something that Resource Graph would answer."""
 
 
 @dataclass(frozen=True)

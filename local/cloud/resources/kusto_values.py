@@ -8,11 +8,11 @@ from typing import Any
 Row = dict[str, Any]
 
 
-def dig(row: Row, keys: list[str]) -> Any:
-    """What stands at a path of a row; null where there is nothing."""
-    value: Any = row
+def dig(value: Any, keys: list[str | int]) -> Any:
+    """What stands at a path of a value; null where there is nothing."""
     for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
+        inside = value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
+        value = inside.get(key)
     return value
 
 
@@ -67,6 +67,18 @@ def _same(have: Any, want: Any) -> bool:
     return as_text(have, str.lower) == as_text(want, str.lower)
 
 
+def _starts(have: Any, want: Any) -> bool:
+    return as_text(have, str.lower).startswith(as_text(want, str.lower))
+
+
+def _ends(have: Any, want: Any) -> bool:
+    return as_text(have, str.lower).endswith(as_text(want, str.lower))
+
+
+def _contains(have: Any, want: Any) -> bool:
+    return as_text(want, str.lower) in as_text(have, str.lower)
+
+
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": _equal,
     "!=": lambda have, want: not _equal(have, want),
@@ -77,7 +89,12 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": lambda have, want: _less(have, want) or _equal(have, want),
     ">=": lambda have, want: _less(want, have) or _equal(have, want),
     "has": _has,
-    "!startswith": lambda have, want: not as_text(have, str.lower).startswith(as_text(want, str.lower)),
+    "startswith": _starts,
+    "!startswith": lambda have, want: not _starts(have, want),
+    "endswith": _ends,
+    "!endswith": lambda have, want: not _ends(have, want),
+    "contains": _contains,
+    "!contains": lambda have, want: not _contains(have, want),
 }
 CASTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "tostring": ("string", as_text),
@@ -85,3 +102,7 @@ CASTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "toint": ("number", _number),
     "todatetime": ("datetime", as_datetime),
 }
+# Other functions of Kusto that Resource Graph answers (Azure's documentation).
+OTHER_FUNCTIONS = {"array_length", "bag_keys", "coalesce", "extract", "format_datetime", "iff", "iif", "indexof"}
+OTHER_FUNCTIONS |= {"isempty", "isnotempty", "isnotnull", "isnull", "parse_json", "replace", "strlen", "substring"}
+OTHER_FUNCTIONS |= {"tobool", "todouble", "todynamic", "tolong", "toupper", "trim"}

@@ -4,6 +4,7 @@ Rules (Resource Graph docs):
 - The index is late: what changed less than `lag` ago isn't seen yet, in either direction.
 - A principal has 15 queries in 5 seconds; headers tell what is left, then comes 429 without Retry-After.
 - A page has at most 1,000 rows; further pages need `id` among the columns, else the result is just cut.
+- A query that can't be right is refused with its place in it, or the function that there isn't (recorded by others).
 - Everybody may ask and gets the rows of what their roles let them read.
 - Changes are noticed when a provider stores or removes a resource; changes in place when the next query comes.
 """
@@ -15,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from local.cloud.arm import SUBSCRIPTION, Arm, Resource, iso
+from local.cloud.arm import SUBSCRIPTION, Arm, Resource, error, iso
 from local.cloud.entra import TENANT
 from local.cloud.resources.kusto import parse
-from local.cloud.resources.kusto_tokens import InvalidQuery
+from local.cloud.resources.kusto_tokens import InvalidQuery, NotSimulated, UnknownFunction
 from local.cloud.resources.kusto_values import Row
 from local.cloud.resources.permissions import Permissions
 from local.cloud.wire import CloudRequest, Reply, Route
@@ -67,8 +68,10 @@ class ResourceGraph:
         self.scan()
         try:
             rows = self._rows(call)
+        except NotSimulated as missing:
+            return error(501, "NotSimulated", f"Resource Graph's {missing} isn't simulated.")
         except InvalidQuery as problem:
-            return _invalid(problem, iso(self._arm.clock.time()))
+            return _invalid(problem, call.body["query"], iso(self._arm.clock.time()))
         return Reply(body=_page(rows, call.body.get("options") or {}), headers=headers)
 
     def _rows(self, call: CloudRequest) -> list[Row]:
@@ -173,14 +176,19 @@ def _support(now: str) -> str:
     return f"Please provide below info when asking for support: timestamp = {now}, correlationId = {uuid.uuid4()}."
 
 
-def _invalid(problem: InvalidQuery, now: str) -> Reply:
+def _invalid(problem: InvalidQuery, query: str, now: str) -> Reply:
     why = "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error"
-    where = {"line": 1, "characterPositionInLine": problem.position, "token": problem.token}
-    details = [
-        {"code": "InvalidQuery", "message": f"{why} before retrying."},
-        {"code": "ParserFailure", "message": "ParserFailure", **where},
-    ]
+    details = [{"code": "InvalidQuery", "message": f"{why} before retrying."}, _detail(problem, query)]
     return Reply(status=400, body={"error": {"code": "BadRequest", "message": _support(now), "details": details}})
+
+
+def _detail(problem: InvalidQuery, query: str) -> dict[str, Any]:
+    """What is wrong with the query, and where; of an unknown function, only its name."""
+    if isinstance(problem, UnknownFunction):
+        return {"code": "UnknownFunction", "message": f"Unknown function: '{problem.token}'."}
+    before = query[: problem.position]
+    where = {"line": before.count("\n") + 1, "characterPositionInLine": len(before.rpartition("\n")[2])}
+    return {"code": "ParserFailure", "message": "ParserFailure", **where, "token": problem.token}
 
 
 def _throttled(headers: dict[str, str], now: str) -> Reply:

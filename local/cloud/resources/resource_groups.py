@@ -1,7 +1,8 @@
 """Resource groups.
 
 Rules:
-- Nothing can be put into a group that doesn't exist: Resource Manager's guard asks here.
+- Whatever is asked about what is in a group that doesn't exist, it is the group that isn't found: Resource Manager's
+  guard asks here.
 - Deletion takes minutes and takes everything in the group along; it fails with 409 for a group in `blocked`.
 - A lock on the group or on what is in it refuses the deletion. An account with locked evidence stays, and with it the
   group: the deletion fails when all else is gone.
@@ -61,11 +62,9 @@ class ResourceGroups:
         )
 
     def refuse(self, _caller: Principal, call: CloudRequest) -> Reply | None:
-        """404 for what is written into a group that doesn't exist."""
+        """404 for what is asked about the inside of a group that doesn't exist."""
         inside = re.match(r"(/subscriptions/[^/]+/resourcegroups/([^/]+))/", call.path, re.IGNORECASE)
-        if call.method != "PUT" or not inside or self._arm.find(inside[1]):
-            return None
-        return _absent(inside[2])
+        return _absent(inside[2]) if inside and not self._arm.find(inside[1]) else None
 
     def _list(self, call: CloudRequest) -> Reply:
         wanted = re.fullmatch(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", call.query.get("$filter", ""))

@@ -10,7 +10,7 @@ from typing import Any
 from azure.core.rest import HttpRequest
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-from shared.adapters.azure.common import Management, read, translated
+from shared.adapters.azure.common import Management, read, require_value, translated
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
 from shared.domain.incarnation import Incarnation
@@ -26,17 +26,19 @@ class Clusters(Management):
 
     async def list(self) -> list[Cluster]:
         """Every cluster of every subscription in the settings."""
-        return [_cluster(c, s) for s in self._settings.subscriptions async for c in self._found(s)]
+        return [c for s in self._settings.subscriptions async for c in self._found(s)]
 
-    async def _found(self, subscription: str) -> AsyncIterator[Mapping[str, Any]]:
+    async def _found(self, subscription: str) -> AsyncIterator[Cluster]:
         url = f"{subscription_scope(subscription).collection(CLUSTERS)}?api-version={_API}"
         while url:
             with translated(f"listing the clusters of subscription {subscription}"):
                 answer = await self._client(subscription).send_request(HttpRequest("GET", url))
                 answer.raise_for_status()
+                require_value(answer)
                 page = answer.json()
-            for found in page["value"]:
-                yield found
+                clusters = [_cluster(found, subscription) for found in page["value"]]
+            for cluster in clusters:
+                yield cluster
             if page.get("nextLink") == url:
                 raise TemporaryError("PagesRepeat", f"the list of clusters of {subscription} repeats a page")
             url = page.get("nextLink")
@@ -44,8 +46,8 @@ class Clusters(Management):
     async def get(self, resource_id: str) -> Cluster | None:
         """The cluster, None if there is no such cluster (any more)."""
         id = cluster_id(resource_id)
-        found = await read(f"cluster {id.name}", self._client(id.subscription).managed_clusters.get(id.group, id.name))
-        return _cluster(found.as_dict(), id.subscription) if found else None
+        reading = self._client(id.subscription).managed_clusters.get(id.group, id.name)
+        return await read(f"cluster {id.name}", reading, lambda found: _cluster(found.as_dict(), id.subscription))
 
     async def kubeconfig(self, resource_id: str) -> str:
         """The YAML that names the API server and its authority; it holds no credential."""
@@ -53,9 +55,9 @@ class Clusters(Management):
         with translated(f"reading the API server's address of cluster {id.name}"):
             clusters = self._client(id.subscription).managed_clusters
             found = await clusters.list_cluster_user_credentials(id.group, id.name, format="exec")
-        if not found.kubeconfigs or not found.kubeconfigs[0].value:
-            raise TemporaryError("NoKubeconfig", f"cluster {id.name} has no kubeconfig to give yet")
-        return found.kubeconfigs[0].value.decode()
+            if not found.kubeconfigs or not found.kubeconfigs[0].value:
+                raise TemporaryError("NoKubeconfig", f"cluster {id.name} has no kubeconfig to give yet")
+            return found.kubeconfigs[0].value.decode()
 
     async def token(self, resource_id: str) -> str:
         """A token that the API server of a cluster takes."""

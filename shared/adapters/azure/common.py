@@ -7,6 +7,7 @@ TemporaryError with the service's Retry-After, and the step is called again by a
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
     ResourceNotFoundError,
     ServiceRequestError,
@@ -28,6 +30,8 @@ from shared.settings import Settings
 
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
+# What the SDKs' models, and what reads them, raise over a body of another form.
+_MISREAD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def managed_identity(client_id: str) -> AsyncTokenCredential:
@@ -47,8 +51,24 @@ class AnswerSeen:
     @property
     def operation(self) -> str:
         """The id of the operation that the answer names, empty if it names none."""
-        url = self.headers.get("Azure-AsyncOperation") or self.headers.get("Location", "")
-        return PurePosixPath(urlsplit(url).path).name  # the rest is a signed address, which isn't kept
+        addresses = (self.headers.get(name, "") for name in ("Azure-AsyncOperation", "Location"))
+        return next(filter(None, map(_operation, addresses)), "")
+
+    @property
+    def outstanding(self) -> str:
+        """The id of the operation that is still to end, empty for an answer that says that all is done.
+
+        Raises PermanentError for one that says neither.
+        """
+        return self.required if self.status == HTTPStatus.ACCEPTED else self.operation
+
+    @property
+    def required(self) -> str:
+        """The id of the operation; raises PermanentError if the answer names none."""
+        if not self.operation:
+            message = f"Azure has accepted the request ({self.status}) and names no operation that could be followed"
+            raise PermanentError("OperationUnnamed", message)
+        return self.operation
 
 
 class Management:
@@ -78,20 +98,40 @@ class Management:
         return {name: value for name, value in self._settings.tags.items() if name.lower() not in names} | own
 
 
+def _operation(address: str) -> str:
+    """The id in the address of an operation; the rest is signed, and isn't kept."""
+    path = PurePosixPath(urlsplit(address).path)
+    return path.name if "operation" in path.parent.name.lower() else ""
+
+
 async def unless_absent[T](reading: Awaitable[T]) -> T | None:
     """What a GET answers; None for 404, unless it is the subscription that can't be seen: then nothing is known."""
     try:
-        return await reading
+        found = await reading
     except ResourceNotFoundError as error:
         if getattr(error.error, "code", None) == "SubscriptionNotFound":
             raise
         return None
+    if found is None:
+        raise TypeError("it has no body, which doesn't say that nothing is there")
+    return found
 
 
-async def read[T](what: str, reading: Awaitable[T]) -> T | None:
-    """What a GET of something (`what` names it in errors) answers; None for 404."""
+async def read[T, R](what: str, reading: Awaitable[T], understood: Callable[[T], R]) -> R | None:
+    """What a GET of something (`what` names it in errors) answers, as it is understood; None for 404."""
     with translated(f"reading {what}"):
-        return await unless_absent(reading)
+        found = await unless_absent(reading)
+        return None if found is None else understood(found)
+
+
+def require_value(answer: AsyncHttpResponse) -> None:
+    """Raise if a page of a list has no `value`: it isn't an empty one, for which the SDKs take it."""
+    if answer.status_code < HTTPStatus.MULTIPLE_CHOICES and not isinstance(answer.json()["value"], list):
+        raise TypeError("its value is no list")
+
+
+LISTED: dict[str, Any] = {"raw_response_hook": lambda answer: require_value(answer.http_response)}
+"""What lists are asked with."""
 
 
 class HasProperties[P](Protocol):
@@ -103,7 +143,8 @@ class HasProperties[P](Protocol):
 
 def properties_of[P](found: HasProperties[P]) -> P:
     """The properties of a resource, without which no service answers, though the SDKs allow for it."""
-    assert found.properties is not None
+    if found.properties is None:
+        raise TypeError("it has no properties")
     return found.properties
 
 
@@ -125,10 +166,19 @@ def translated(doing: str) -> Iterator[None]:
         raise _from_status(error, doing) from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
+    except _MISREAD as error:
+        raise _unreadable(error, doing) from error
+
+
+def _unreadable(error: Exception, doing: str) -> PermanentError:
+    what = f"{type(error).__name__}: {_brief(error)}"
+    return PermanentError("AnswerUnreadable", f"{doing}: Azure's answer isn't of a form that Meshward knows: {what}")
 
 
 def _from_status(error: HttpResponseError, doing: str) -> PermanentError | TemporaryError:
     status = error.status_code or 0
+    if isinstance(error, DecodeError) and status < HTTPStatus.BAD_REQUEST:
+        return _unreadable(error, doing)
     code = getattr(error.error, "code", None) or f"Http{status}"
     message = f"{doing}: {_brief(error)}"
     if status in (401, 403) and code != "RequestDisallowedByPolicy":

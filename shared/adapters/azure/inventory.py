@@ -13,6 +13,7 @@ from shared.adapters.azure.common import NO_RETRY, translated
 from shared.domain.errors import TemporaryError
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
+from shared.domain.states import JOB
 from shared.domain.times import time_in
 from shared.domain.vaults.protection import Grant
 from shared.domain.vaults.source import FoundItem, JobNames
@@ -31,7 +32,8 @@ _JOBS = """RecoveryServicesResources
 | order by id asc"""
 _BACKUPS = "tostring(properties.operation) =~ 'Backup' or tostring(properties.operationCategory) =~ 'Backup'"
 _OPEN_OR_ENDED_SINCE = (
-    "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
+    "tostring(properties.status) =~ 'InProgress' or tostring(properties.endTime) == ''"
+    " or todatetime(properties.endTime) >= datetime({since})"
 )
 _ITEMS = """RecoveryServicesResources
 | where type in~ ('microsoft.dataprotection/backupvaults/backupinstances',
@@ -106,7 +108,7 @@ def _item(row: dict[str, str]) -> FoundItem:
 
 
 def _job(row: dict[str, str]) -> WatchedJob | None:
-    """A job; None while it doesn't say when it began. One that doesn't say when it ended hasn't, so it is open."""
+    """A job; None while it doesn't say when it began. One that doesn't say when and how it ended counts as open."""
     started, ended = time_in(row["started"]), time_in(row["ended"])
     if started is None:
         return None
@@ -115,7 +117,7 @@ def _job(row: dict[str, str]) -> WatchedJob | None:
         operation=row["operation"] or row["category"],
         status=row["status"],
         started=started,
-        ended=None if row["status"].lower() == "inprogress" else ended,
+        ended=ended if JOB.meaning(row["status"]) in ("good", "bad") else None,
         item=row["item"],
         volume=label_in_job(JobNames(row["name"], row["account"], row["container"])),
     )

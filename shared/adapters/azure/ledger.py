@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import obstore
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import ManagedIdentityCredential
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
 from obstore.store import AzureStore, LocalStore, ObjectStore, from_url
 
 from shared.domain.documents import Document
@@ -39,6 +39,10 @@ class Ledger:
             try:
                 await obstore.put_async(self._store, path, document, mode="create")
             except AlreadyExistsError:
+                return False
+            except PermissionDeniedError:  # a role that may only create is refused what exists
+                if await self._found(path) is None:
+                    raise
                 return False
         return True
 

@@ -51,11 +51,11 @@ class PrivateEndpoints(Management):
             )
 
     async def _read(self, protection: Protection, id: str) -> Found | None:
-        found = await read(
+        return await read(
             f"the private endpoint of storage account {protection.account}",
             self._resources(protection).get_by_id(id, api_version=_API),
+            lambda found: Found(state=properties_of(found)["provisioningState"]),
         )
-        return Found(state=properties_of(found)["provisioningState"]) if found else None
 
     async def _write(
         self, protection: Protection, id: str, properties: Mapping[str, object], *, location: str | None = None

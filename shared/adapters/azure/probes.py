@@ -12,10 +12,13 @@ from shared.domain.resource_id import parsed, subscription_scope
 from shared.domain.selftest import SystemTopic
 
 _TOPICS, _EVENT_GRID = "Microsoft.EventGrid/systemTopics", "2025-02-15"
+# A subscription is also the source of other kinds of topics, such as those of Azure Policy.
+_KINDS = ("microsoft.resources.subscriptions", "microsoft.keyvault.vaults")
 
 
 class _Properties(msgspec.Struct, frozen=True, rename="camel"):
     source: str = ""
+    topic_type: str = ""
     provisioning_state: str = ""
 
 
@@ -37,11 +40,12 @@ class Subscriptions(Management):
             return {name: str((await providers.get(name)).registration_state) for name in namespaces}
 
     async def system_topics(self, subscription: str) -> list[SystemTopic]:
-        """The system topics there, with their event subscriptions."""
+        """The system topics of subscriptions and key vaults there, with their event subscriptions."""
         with translated(f"reading the event subscriptions of subscription {subscription}"):
             return [
                 SystemTopic(source=topic.properties.source, states=await self._states(subscription, topic.id))
                 for topic in await self._all(subscription, subscription_scope(subscription).collection(_TOPICS))
+                if topic.properties.topic_type.lower() in _KINDS
             ]
 
     async def _states(self, subscription: str, topic: str) -> dict[str, str]:
@@ -58,7 +62,7 @@ class Subscriptions(Management):
         return parsedate_to_datetime(answer.headers["Date"])
 
     async def _all(self, subscription: str, collection: str) -> list[_Child]:
-        """What a collection holds: there is one system topic for each source, so they are few."""
+        """What a collection holds: there is one system topic for each source and kind, so they are few."""
         listed = await self._client(subscription).resources.get_by_id(collection, api_version=_EVENT_GRID)
         return msgspec.convert(dict(listed)["value"], list[_Child])
 

@@ -15,7 +15,7 @@ from azure.mgmt.resource.resources.models import ResourceGroup
 from azure.mgmt.storage import models as storage_models
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from shared.adapters.azure.common import Management, plain, read, translated
+from shared.adapters.azure.common import Management, plain, properties_of, read, translated
 from shared.domain.errors import TemporaryError, service_code
 from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
 from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
@@ -33,8 +33,8 @@ class AzureResources(Management):
 
     async def group(self, protection: Protection, name: str) -> Found | None:
         """The resource group with this name in the cluster's subscription."""
-        found = await read(f"resource group {name}", self._resources(protection).resource_groups.get(name))
-        return Found(state=plain(found.properties and found.properties.provisioning_state)) if found else None
+        groups = self._resources(protection).resource_groups
+        return await read(f"resource group {name}", groups.get(name), _group)
 
     async def create_group(self, protection: Protection, name: str) -> Found:
         """Make the resource group, in the cluster's region."""
@@ -51,22 +51,10 @@ class AzureResources(Management):
 
     async def account(self, protection: Protection) -> FoundAccount | None:
         """The storage account of the cluster's backups."""
-        found = await read(
+        return await read(
             f"storage account {protection.account}",
             self._storage(protection).storage_accounts.get_properties(protection.group, protection.account),
-        )
-        if found is None:
-            return None
-        closed = (
-            found.allow_shared_key_access is False
-            and found.allow_blob_public_access is False
-            and found.enable_https_traffic_only is True
-            and found.minimum_tls_version in ("TLS1_2", "TLS1_3")
-            and (not protection.terms.subnet or found.public_network_access == "Disabled")
-        )
-        endpoints = found.primary_endpoints
-        return FoundAccount(
-            state=plain(found.provisioning_state), closed=closed, blob_url=(endpoints and endpoints.blob) or ""
+            lambda found: _account(found, private=bool(protection.terms.subnet)),
         )
 
     async def create_account(self, protection: Protection) -> None:
@@ -97,11 +85,11 @@ class AzureResources(Management):
 
     async def container(self, protection: Protection) -> Found | None:
         """The blob container of the cluster's backups."""
-        found = await read(
+        return await read(
             f"the container of storage account {protection.account}",
             self._storage(protection).blob_containers.get(protection.group, protection.account, CONTAINER),
+            lambda _: _SUCCEEDED,
         )
-        return _SUCCEEDED if found else None
 
     async def create_container(self, protection: Protection) -> None:
         """Make the blob container."""
@@ -115,24 +103,12 @@ class AzureResources(Management):
 
     async def extension(self, protection: Protection) -> FoundExtension | None:
         """The cluster's backup extension."""
-        found = await read(
+        return await read(
             f"the backup extension of cluster {protection.cluster}",
             self._extensions(protection).extensions.get(
                 protection.cluster_group, *_CLUSTERS, protection.cluster, EXTENSION
             ),
-        )
-        if found is None or found.properties is None:
-            return None
-        properties, identity = found.properties, found.properties.aks_assigned_identity
-        messages = [
-            properties.error_info.message if properties.error_info else None,
-            *(s.message for s in properties.statuses or []),
-        ]
-        return FoundExtension(
-            state=plain(properties.provisioning_state),
-            message="; ".join(text for text in messages if text),
-            principal=(identity and identity.principal_id) or "",
-            account=(properties.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
+            _extension,
         )
 
     async def create_extension(self, protection: Protection, blob_url: str) -> None:
@@ -161,13 +137,13 @@ class AzureResources(Management):
 
     async def trusted_access(self, protection: Protection) -> Found | None:
         """The vault's access to the cluster's API server."""
-        found = await read(
+        return await read(
             f"the trusted access of cluster {protection.cluster}",
             self._clusters(protection).trusted_access_role_bindings.get(
                 protection.cluster_group, protection.cluster, protection.trusted_access_binding
             ),
+            lambda found: Found(state=plain(properties_of(found).provisioning_state)),
         )
-        return Found(state=plain(found.properties.provisioning_state)) if found else None
 
     async def create_trusted_access(self, protection: Protection) -> None:
         """Ask for the vault's access to the cluster's API server."""
@@ -210,3 +186,33 @@ class AzureResources(Management):
 
     def _clusters(self, protection: Protection) -> ContainerServiceClient:
         return self.client(ContainerServiceClient, protection.subscription)
+
+
+def _group(found: ResourceGroup) -> Found:
+    return Found(state=plain(found.properties and found.properties.provisioning_state))
+
+
+def _account(found: storage_models.StorageAccount, *, private: bool) -> FoundAccount:
+    closed = (
+        found.allow_shared_key_access is False
+        and found.allow_blob_public_access is False
+        and found.enable_https_traffic_only is True
+        and found.minimum_tls_version in ("TLS1_2", "TLS1_3")
+        and (not private or found.public_network_access == "Disabled")
+    )
+    endpoints = found.primary_endpoints
+    return FoundAccount(
+        state=plain(found.provisioning_state), closed=closed, blob_url=(endpoints and endpoints.blob) or ""
+    )
+
+
+def _extension(found: Extension) -> FoundExtension:
+    properties = properties_of(found)
+    identity, error = properties.aks_assigned_identity, properties.error_info
+    messages = [error.message if error else None, *(s.message for s in properties.statuses or [])]
+    return FoundExtension(
+        state=plain(properties.provisioning_state),
+        message="; ".join(text for text in messages if text),
+        principal=(identity and identity.principal_id) or "",
+        account=(properties.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
+    )

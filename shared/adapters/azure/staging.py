@@ -12,7 +12,7 @@ from azure.mgmt.compute import models
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from shared.adapters.azure.common import Management, plain, translated, unless_absent
+from shared.adapters.azure.common import LISTED, Management, plain, translated, unless_absent
 from shared.adapters.azure.ledger import Ledger
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
@@ -104,11 +104,11 @@ class Staging(StagedRestores):
 
     async def _listed(self, plan: RestorePlan) -> AsyncIterator[Staged]:
         group, compute = ResourceId(plan.staging_group).group, self._compute(plan.staging_group)
-        async for disk in compute.disks.list_by_resource_group(group):
+        async for disk in compute.disks.list_by_resource_group(group, **LISTED):
             yield _described("disk", disk)
-        async for snapshot in compute.snapshots.list_by_resource_group(group):
+        async for snapshot in compute.snapshots.list_by_resource_group(group, **LISTED):
             yield _described("snapshot", snapshot)
-        async for container in self._storage(plan.staging_group).blob_containers.list(group, plan.staging):
+        async for container in self._storage(plan.staging_group).blob_containers.list(group, plan.staging, **LISTED):
             yield Staged(kind="container", name=container.name or "", made=container.last_modified_time)
 
     async def _delete(self, plan: RestorePlan, staged: Staged) -> None:

@@ -15,12 +15,8 @@ class WorkloadIdentities(Management):
     async def identity(self, protection: Protection) -> FoundIdentity | None:
         """The identity of the cluster's backup workloads."""
         name = identity_name(protection)
-        found = await read(
-            f"identity {name}", self._client(protection).user_assigned_identities.get(protection.group, name)
-        )
-        if found is None:
-            return None
-        return FoundIdentity(state="Succeeded", principal=str(found.principal_id), client=str(found.client_id))
+        identities = self._client(protection).user_assigned_identities
+        return await read(f"identity {name}", identities.get(protection.group, name), _identity)
 
     async def create(self, protection: Protection) -> None:
         """Make the identity, in the cluster's region."""
@@ -39,14 +35,10 @@ class WorkloadIdentities(Management):
     async def federation(self, protection: Protection) -> Federation | None:
         """Whose tokens Entra takes for the identity's."""
         name = identity_name(protection)
-        found = await read(
+        return await read(
             f"the federated credential of identity {name}",
             self._client(protection).federated_identity_credentials.get(protection.group, name, ACCOUNT),
-        )
-        if found is None:
-            return None
-        return Federation(
-            issuer=found.issuer or "", subject=found.subject or "", audiences=tuple(found.audiences or ())
+            _federation,
         )
 
     async def federate(self, protection: Protection, federation: Federation) -> None:
@@ -62,3 +54,13 @@ class WorkloadIdentities(Management):
 
     def _client(self, protection: Protection) -> ManagedServiceIdentityClient:
         return self.client(ManagedServiceIdentityClient, protection.subscription)
+
+
+def _identity(found: models.Identity) -> FoundIdentity:
+    if not (found.principal_id and found.client_id):
+        raise TypeError("it has no ids")
+    return FoundIdentity(state="Succeeded", principal=str(found.principal_id), client=str(found.client_id))
+
+
+def _federation(found: models.FederatedIdentityCredential) -> Federation:
+    return Federation(issuer=found.issuer or "", subject=found.subject or "", audiences=tuple(found.audiences or ()))

@@ -1,19 +1,20 @@
 """Backup vaults (Azure Data Protection), which keep the backups of clusters: their policies, and what they protect."""
 
+from collections.abc import AsyncIterable
 from datetime import datetime, timedelta
 
 import msgspec
-from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
-from shared.adapters.azure.common import plain, properties_of, translated
+from shared.adapters.azure.common import LISTED, plain, properties_of, translated, unless_absent
 from shared.adapters.backup.vaults import Vaults, word
-from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, SOFT_DELETE, FoundVault
+from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements
 from shared.domain.vaults.source import FoundItem, VaultService
+from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
 
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
@@ -29,21 +30,18 @@ class BackupVaults(Vaults):
         """The vaults of a resource group, with their tags; none if there is no such group."""
         vaults = self.client(DataProtectionMgmtClient, subscription).backup_vaults
         with translated(f"listing the Backup vaults of resource group {group}"):
-            try:
-                found = [vault async for vault in vaults.get_in_resource_group(group)]
-            except ResourceNotFoundError:
-                return []
-        return [TaggedVault(id=v.id or "", location=v.location or "", tags=dict(v.tags or {})) for v in found]
+            found = await unless_absent(_all(vaults.get_in_resource_group(group, **LISTED))) or []
+            return [_tagged(vault) for vault in found]
 
     async def items(self, protection: Protection) -> list[FoundItem]:
-        listed = self._client(protection).backup_instances.list(*_at(protection))
+        listed = self._client(protection).backup_instances.list(*_at(protection), **LISTED)
         with translated(f"listing the backup instances of Backup vault {protection.backup_vault}"):
             live = [_item(instance) async for instance in listed]
         return [*live, *await self.deleted_items(protection)]
 
     async def deleted_items(self, protection: Protection) -> list[FoundItem]:
         """What is deleted, and can still be brought back."""
-        listed = self._client(protection).deleted_backup_instances.list(*_at(protection))
+        listed = self._client(protection).deleted_backup_instances.list(*_at(protection), **LISTED)
         with translated(f"listing what was deleted from Backup vault {protection.backup_vault}"):
             return [_deleted_item(instance) async for instance in listed]
 
@@ -74,8 +72,9 @@ class BackupVaults(Vaults):
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
         return models.PatchResourceRequestInput(properties=models.PatchBackupVaultInput(security_settings=security))
 
-    def _found(self, found: models.BackupVaultResource, guard: str) -> FoundVault:
-        properties, security = found.properties, found.properties.security_settings
+    def _found(self, found: models.BackupVaultResource) -> FoundVault:
+        properties = properties_of(found)
+        security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
         stores = [s for s in properties.storage_settings or [] if s.datastore_type == "VaultStore"]
@@ -86,7 +85,6 @@ class BackupVaults(Vaults):
             soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
             immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
             redundancy=word(REDUNDANCY, plain(stores[0].type if stores else None)),
-            guard=guard,
         )
 
     async def _read_guard(self, protection: Protection) -> models.ResourceGuardProxyBaseResource:
@@ -123,10 +121,10 @@ def _item(found: models.BackupInstanceResource | models.DeletedBackupInstanceRes
     instance = properties_of(found)
     return FoundItem(
         id=found.id or "",
-        source_id=instance.data_source_info.resource_id,
+        source_id=instance.data_source_info.resource_id or "",
         name=found.name or "",
         state=plain(instance.current_protection_state),
-        policy=instance.policy_info.policy_id,
+        policy=instance.policy_info.policy_id or "",
         deleted=False,
     )
 
@@ -135,6 +133,14 @@ def _deleted_item(found: models.DeletedBackupInstanceResource) -> FoundItem:
     info = found.properties and found.properties.deletion_info
     until = (info and info.scheduled_purge_time) or ""
     return msgspec.structs.replace(_item(found), deleted=True, until=datetime.fromisoformat(until) if until else None)
+
+
+async def _all[T](pages: AsyncIterable[T]) -> list[T]:
+    return [each async for each in pages]
+
+
+def _tagged(vault: models.BackupVaultResource) -> TaggedVault:
+    return TaggedVault(id=vault.id or "", location=vault.location or "", tags=dict(vault.tags or {}))
 
 
 def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:

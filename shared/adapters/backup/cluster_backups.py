@@ -7,7 +7,7 @@ from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
 
-from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, read, translated
+from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, properties_of, read, translated
 from shared.adapters.backup.backup_vaults import operational_policy
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
@@ -24,8 +24,8 @@ class ClusterBackups(Management):
         """The backup instances of the cluster, in whatever vault."""
         client = self._client(protection)
         with translated(f"looking for backup instances of cluster {protection.cluster}"):
-            found = [i async for i in client.backup_instances_extension_routing.list(protection.cluster_id)]
-        return [_found(instance) for instance in found]
+            listed = client.backup_instances_extension_routing.list(protection.cluster_id, **LISTED)
+            return [_found(instance) async for instance in listed]
 
     async def start_validation(self, protection: Protection) -> Validation:
         """Ask Azure Backup whether it could protect the cluster now."""
@@ -37,15 +37,15 @@ class ClusterBackups(Management):
                 polling=False,
                 raw_response_hook=accepted,
             )
-        return Validation(protection=protection, operation=accepted.operation)
+            return Validation(protection=protection, operation=accepted.required)
 
     async def instance(self, protection: Protection) -> FoundInstance | None:
         """The cluster's backup instance."""
-        found = await read(
+        return await read(
             f"the backup instance of cluster {protection.cluster}",
             self._instances(protection).get(*_at(protection), protection.instance),
+            _found,
         )
-        return _found(found) if found else None
 
     async def put_instance(self, protection: Protection) -> str:
         """Ask for the backup instance, or for the policy that it should go by; the operation, empty if there is none.
@@ -61,15 +61,15 @@ class ClusterBackups(Management):
                 polling=False,
                 raw_response_hook=accepted,
             )
-        return accepted.operation
+            return accepted.outstanding
 
     async def instance_operation(self, protection: Protection, operation: str) -> FoundOperation | None:
         """The operation of such a request; None if the vault doesn't know it any more."""
-        found = await read(
+        return await read(
             f"what was asked for the backup instance of cluster {protection.cluster}",
             self._client(protection).operation_status_backup_vault_context.get(*_at(protection), operation),
+            lambda found: operation_found(found.status, found.error),
         )
-        return operation_found(found.status, found.error) if found else None
 
     def policy(self, terms: ProtectPolicy) -> models.BackupPolicy:
         """The policy for clusters, in the SDK's words."""

@@ -10,7 +10,7 @@ from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.restores.disks import scratch_id
-from shared.domain.restores.verification import RestorePlan, RestoreSource
+from shared.domain.restores.verification import RestorePlan, RestoreSource, still_open
 
 
 class ClusterCopies(Namespaces):
@@ -45,8 +45,7 @@ class ClusterCopies(Namespaces):
         A restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
         """
         jobs = await self._staging.jobs(plan)
-        running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
-        return running or [*await super().remove(plan), *await self._staging.remove(plan, jobs)]
+        return still_open(jobs) or [*await super().remove(plan), *await self._staging.remove(plan, jobs)]
 
     async def _running(self, id: str) -> Cluster:
         cluster = await self._clusters.get(id)

@@ -8,9 +8,18 @@ import msgspec
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, Management, properties_of, translated, unless_absent
+from shared.adapters.azure.common import (
+    ACCOUNTS,
+    LISTED,
+    AnswerSeen,
+    Management,
+    plain,
+    properties_of,
+    translated,
+    unless_absent,
+)
 from shared.adapters.backup.cluster_backups import data_source
-from shared.adapters.backup.restores import backup_job, job_of_operation, job_properties, require_passed
+from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties, require_passed
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, folded, same
 from shared.domain.restores.isolation import NOT_RESTORED
@@ -25,6 +34,7 @@ class _Store(msgspec.Struct, frozen=True):
 
     type: str | None = None
     visible: bool | None = None
+    partial: bool | None = msgspec.field(default=None, name="isPartialRP")
 
 
 class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -33,15 +43,28 @@ class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     recovery_point_time: datetime
     recovery_point_state: str | None = None
     recovery_point_data_stores_details: list[_Store] | None = None
+    partial: bool | None = msgspec.field(default=None, name="isPartialRP")
+
+    @property
+    def stores(self) -> list[_Store]:
+        """Where it can be seen."""
+        return [store for store in self.recovery_point_data_stores_details or () if store.visible is not False]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it, or what is in any of its stores, is partial."""
+        says = (self.recovery_point_state or "").lower() == "partial"
+        return says or bool(self.partial) or any(store.partial for store in self.stores)
 
 
 class ClusterRestores(Management):
     """Restores of clusters: `Restores` and `Validations`."""
 
     async def job(self, id: ResourceId) -> BackupJob:
-        job = await job_properties(id, self._client(id).jobs.get(*_vault(str(id)), id.name))
-        kind = DATA_SOURCES.get(folded(job.data_source_type), ClusterItem).kind_of_all()
-        return backup_job(id, job, kind=kind, item=job.backup_instance_id or "", source=job.data_source_id)
+        with translated(f"reading job {id.name}"):
+            job = await job_properties(id, self._client(id).jobs.get(*_vault(str(id)), id.name))
+            kind = DATA_SOURCES.get(folded(job.data_source_type or ""), ClusterItem).kind_of_all()
+            return backup_job(id, job, kind=kind, item=job.backup_instance_id or "", source=job.data_source_id)
 
     async def item(self, job: BackupJob) -> ProtectedItem:
         return await self.item_of(job.item)
@@ -49,24 +72,24 @@ class ClusterRestores(Management):
     async def item_of(self, id: str) -> ProtectedItem:
         with translated("reading the backup instance"):
             found = await self._client(ResourceId(id)).backup_instances.get(*_instance(id))
-        instance = properties_of(found)
-        source = instance.data_source_info
-        kind = DATA_SOURCES.get(folded(source.datasource_type or ""))
-        if kind is None:
-            raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
-        return kind(
-            id=id,
-            source_id=source.resource_id,
-            location=source.resource_location or "",
-            policy=instance.policy_info.policy_id or "",
-            **_namespaces(instance),
-        )
+            instance = properties_of(found)
+            source = instance.data_source_info
+            kind = DATA_SOURCES.get(folded(source.datasource_type or ""))
+            if kind is None:
+                raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
+            return kind(
+                id=id,
+                source_id=source.resource_id,
+                location=source.resource_location or "",
+                policy=instance.policy_info.policy_id or "",
+                **_namespaces(instance),
+            )
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
         """The instance's recovery points; those that are neither in the operational tier nor in the vault tier count as
         incomplete.
         """
-        listed = self._client(ResourceId(item.id)).recovery_points.list(*_instance(item.id))
+        listed = self._client(ResourceId(item.id)).recovery_points.list(*_instance(item.id), **LISTED)
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
 
@@ -75,8 +98,10 @@ class ClusterRestores(Management):
         vault that is gone.
         """
         with translated("listing jobs"):
-            jobs = await unless_absent(_all(self._client(ResourceId(item.id)).jobs.list(*_vault(item.id)))) or []
-        restores = (_restore_job(job) for job in jobs if _is_restore_of(job, item))
+            jobs = (
+                await unless_absent(_all(self._client(ResourceId(item.id)).jobs.list(*_vault(item.id), **LISTED))) or []
+            )
+            restores = [_restore_job(job) for job in jobs if _is_restore_of(job, item)]
         return [job for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
@@ -88,11 +113,12 @@ class ClusterRestores(Management):
                 polling=False,
                 raw_response_hook=accepted,
             )
-        return accepted.operation
+            return accepted.required
 
     async def require_validated(self, item: ProtectedItem, operation: str) -> None:
-        found = await self._operation(item, operation)
-        require_passed(found.status or "", [found.error] if found.error else [])
+        with translated("reading the restore's validation"):
+            found = await self._operation(item, operation)
+            require_passed(plain(found.status), [found.error] if found.error else [])
 
     async def send(self, plan: RestorePlan) -> str:
         accepted = AnswerSeen()
@@ -103,21 +129,20 @@ class ClusterRestores(Management):
                 polling=False,
                 raw_response_hook=accepted,
             )
-        return accepted.operation
+            return accepted.operation
 
     async def job_of(self, item: ProtectedItem, operation: str) -> str:
-        found = await self._operation(item, operation)
-        return job_of_operation(found.status or "", found.error, found.properties)
+        with translated("reading the restore's operation"):
+            found = await self._operation(item, operation)
+            return job_of_operation(plain(found.status), found.error, found.properties)
 
     async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
         with translated(f"reading job {name}"):
-            found = await self._client(ResourceId(item.id)).jobs.get(*_vault(item.id), name)
-        return _restore_job(found)
+            return _restore_job(await self._client(ResourceId(item.id)).jobs.get(*_vault(item.id), name))
 
     async def _operation(self, item: ProtectedItem, operation: str) -> models.OperationResource:
         statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
-        with translated("reading the restore's operation"):
-            return await statuses.get(*_vault(item.id), operation)
+        return await statuses.get(*_vault(item.id), operation)
 
     def _client(self, id: ResourceId) -> DataProtectionMgmtClient:
         return self.client(DataProtectionMgmtClient, id.subscription)
@@ -154,25 +179,27 @@ def _is_restore_of(found: models.AzureBackupJobResource, item: ProtectedItem) ->
 
 
 def _point(found: models.AzureBackupRecoveryPointResource) -> RecoveryPoint:
-    point = msgspec.convert(properties_of(found), _Point)
-    stores = {store.type for store in point.recovery_point_data_stores_details or () if store.visible is not False}
-    whole = (point.recovery_point_state or "").lower() == "completed"
+    point = msgspec.convert(dict(properties_of(found).items()), _Point)  # the SDK doesn't know isPartialRP
+    stores = {store.type for store in point.stores}
+    whole = (point.recovery_point_state or "").lower() == "completed" and not point.is_partial
     return RecoveryPoint(
         id=found.name or "",
         time=point.recovery_point_time,
         complete=whole and bool(stores & {_OPERATIONAL, _VAULTED}),
+        partial=point.is_partial,
         vaulted=_VAULTED in stores and _OPERATIONAL not in stores,
     )
 
 
 def _restore_job(found: models.AzureBackupJobResource) -> RestoreJob:
     job = properties_of(found)
+    reported = msgspec.convert(job, ReportedJob)
     details = job.extended_info.warning_details if job.extended_info else None
     return RestoreJob(
         id=found.name or "",
-        status=job.status,
-        started=job.start_time,
-        ended=job.end_time,
+        status=reported.status,
+        started=reported.start_time,
+        ended=reported.end_time,
         warnings=tuple(_warned(w) for w in details or ()),
         errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
     )

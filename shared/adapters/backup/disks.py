@@ -9,7 +9,7 @@ import msgspec
 from azure.mgmt.compute.models import Disk as ManagedDisk
 from azure.mgmt.compute.models import VirtualMachine
 
-from shared.adapters.azure.common import translated, unless_absent
+from shared.adapters.azure.common import LISTED, translated, unless_absent
 from shared.adapters.azure.staging import StagedRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError
 from shared.domain.policy import Policy
@@ -27,7 +27,7 @@ from shared.domain.restores.disks import (
 )
 from shared.domain.restores.items import MachineItem
 from shared.domain.restores.manifest import Contents, Manifest
-from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource
+from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource, still_open
 from shared.domain.restores.workloads import IsolatedCopy
 
 
@@ -89,7 +89,7 @@ class Disks(StagedRestores):
         makes its disks at its end, and until then it isn't known which are its own.
         """
         jobs = await self.jobs(plan)
-        if running := [f"restore job {job.id} is {job.status}" for job in jobs if job.open]:
+        if running := still_open(jobs):
             return running
         staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
         return [*await self._remove_disks(plan, jobs), *filter(None, staged)]
@@ -112,7 +112,7 @@ class Disks(StagedRestores):
 
     async def _scratch(self, plan: RestorePlan) -> list[Disk]:
         with translated(f"listing disks of {plan.target_id}"):
-            listed = self._compute(plan.target_id).disks.list_by_resource_group(_group(plan))
+            listed = self._compute(plan.target_id).disks.list_by_resource_group(_group(plan), **LISTED)
             return [_described(disk) async for disk in listed]
 
     async def _disk(self, id: str) -> Disk:

@@ -3,6 +3,7 @@
 The SDK looks for an item's class one level deep and finds none for a machine's: what it doesn't know is read by name.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
@@ -10,11 +11,18 @@ from azure.mgmt.recoveryservicesbackup import models
 
 from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, plain, properties_of, translated
 from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores
-from shared.adapters.backup.restores import require_passed
+from shared.adapters.backup.restores import BackupFault, require_passed
 from shared.adapters.backup.source_backups import vault_names
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import MANAGEMENT, MachineItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
+
+
+def _faults(info: models.OperationStatusExtendedInfo | None) -> Sequence[BackupFault]:
+    if not isinstance(info, models.OperationStatusValidateOperationExtendedInfo):
+        return ()
+    response = info.validate_operation_response
+    return (response and response.validation_results) or ()
 
 
 class MachineRestores(RecoveryServicesRestores[MachineItem]):
@@ -34,20 +42,14 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
                 polling=False,
                 raw_response_hook=accepted,
             )
-        return accepted.operation
+            return accepted.required
 
     async def require_validated(self, item: MachineItem, operation: str) -> None:
         statuses = self._client(item.id).validate_operation_statuses
         with translated("reading the restore's validation"):
             found = await statuses.get(**vault_names(item.id), operation_id=operation)
-        answer = found.properties
-        response = (
-            answer.validate_operation_response
-            if isinstance(answer, models.OperationStatusValidateOperationExtendedInfo)
-            else None
-        )
-        faults = (response and response.validation_results) or []
-        require_passed(plain(found.status), [*faults, *([found.error] if found.error else [])])
+            faults = [*_faults(found.properties), *([found.error] if found.error else [])]
+            require_passed(plain(found.status), faults)
 
     def _item_of(self, found: models.ProtectedItemResource) -> MachineItem:
         held = properties_of(found)

@@ -12,17 +12,14 @@ import msgspec
 from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, translated
+from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, properties_of, translated
 from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties
 from shared.adapters.backup.source_backups import item_names, vault_names
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import ProtectedItem, RecoveryPoint, kind_managed_as
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
-
-# What `threatStatus` is where nothing was found: 0 is recorded of points of machines, the words are the SDK's. Whatever
-# else it says may be a threat.
-_NO_THREAT = ("", "0", "healthy", "unknown", "notavailable")
+from shared.domain.states import THREAT
 
 
 class _Tier(msgspec.Struct, frozen=True):
@@ -64,10 +61,12 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
     def _request(self, plan: RestorePlan) -> models.RestoreRequestResource: ...
 
     async def job(self, id: ResourceId) -> BackupJob:
-        job = await job_properties(id, self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name))
-        kind = kind_managed_as(plain(job.backup_management_type))
-        source = job.get("storageAccountName") or job.get("containerName") or ""
-        return backup_job(id, job, kind=kind, item=job.entity_friendly_name or "", source=source)
+        reading = self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name)
+        with translated(f"reading job {id.name}"):
+            job = await job_properties(id, reading)
+            kind = kind_managed_as(plain(job.backup_management_type))
+            source = job.get("storageAccountName") or job.get("containerName") or ""
+            return backup_job(id, job, kind=kind, item=job.entity_friendly_name or "", source=source)
 
     async def item(self, job: BackupJob) -> I:
         """The protected item that the job was about; jobs of databases name neither an account nor a machine."""
@@ -86,7 +85,9 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return self._item_of(found[0])
 
     async def _items(self, resource_id: str) -> list[models.ProtectedItemResource]:
-        listed = self._client(resource_id).backup_protected_items.list(**vault_names(resource_id), filter=self._filter)
+        listed = self._client(resource_id).backup_protected_items.list(
+            **vault_names(resource_id), filter=self._filter, **LISTED
+        )
         with translated("listing protected items"):
             return [item async for item in listed]
 
@@ -95,7 +96,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return f"backupManagementType eq '{self.management}'"
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
-        listed = self._client(item.id).recovery_points.list(**item_names(item.id))
+        listed = self._client(item.id).recovery_points.list(**item_names(item.id), **LISTED)
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
 
@@ -104,7 +105,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         until = since + timedelta(days=3)  # the service takes both ends or none
         span = f"startTime eq '{_filter_time(since)}' and endTime eq '{_filter_time(until)}'"
         jobs = self._client(item.id).backup_jobs.list(
-            **vault_names(item.id), filter=f"{self._filter} and operation eq 'Restore' and {span}"
+            **vault_names(item.id), filter=f"{self._filter} and operation eq 'Restore' and {span}", **LISTED
         )
         with translated("listing restore jobs"):
             own = [str(job.name) async for job in jobs if self._is_of(item, job)]
@@ -120,19 +121,19 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
                 polling=False,
                 raw_response_hook=accepted,
             )
-        return accepted.operation
+            return accepted.operation
 
     async def job_of(self, item: ProtectedItem, operation: str) -> str:
         statuses = self._client(item.id).backup_operation_statuses
         with translated("reading the restore's operation"):
             found = await statuses.get(**vault_names(item.id), operation_id=operation)
-        return job_of_operation(plain(found.status), found.error, found.properties)
+            return job_of_operation(plain(found.status), found.error, found.properties)
 
     async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
         with translated(f"reading job {name}"):
             found = await self._client(item.id).job_details.get(**vault_names(item.id), job_name=name)
-        extended = properties_of(found).get("extendedInfo") or {}
-        return self._with_details(_restore_job(found), extended.get("propertyBag") or {})
+            extended = properties_of(found).get("extendedInfo") or {}
+            return self._with_details(_restore_job(found), extended.get("propertyBag") or {})
 
     def _client(self, resource_id: str) -> RecoveryServicesBackupClient:
         return self.client(RecoveryServicesBackupClient, ResourceId(resource_id).subscription)
@@ -145,13 +146,20 @@ def _filter_time(moment: datetime) -> str:
 
 def _point(found: models.RecoveryPointResource) -> RecoveryPoint:
     point = msgspec.convert(properties_of(found), _Point)
-    tiers = point.recovery_point_tier_details
+    tiers, threat = point.recovery_point_tier_details, _word(point.threat_status)
+    meaning = THREAT.meaning(threat) if threat else "good"  # points of shares say nothing of it
     return RecoveryPoint(
         id=found.name or "",
         time=point.recovery_point_time,
         complete=not tiers or any(_at_hand(tier) for tier in tiers),
-        threat=plain(point.threat_status).lower() not in _NO_THREAT,
+        threat=meaning == "bad",
+        unclear=threat if meaning == "unknown" else "",
     )
+
+
+def _word(status: str | int | None) -> str:
+    """A word or a number as a word: 0 is one, too."""
+    return str(status) if isinstance(status, int) else plain(status)
 
 
 def _at_hand(tier: _Tier) -> bool:

@@ -8,14 +8,15 @@ from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
 from azure.mgmt.recoveryservicesbackup import models as backup_models
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from shared.adapters.azure.common import plain, properties_of, translated
+from shared.adapters.azure.common import LISTED, plain, properties_of, translated
 from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, word
-from shared.domain.resource_id import same
-from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, FoundVault
+from shared.domain.states import REGISTRATION
+from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements
 from shared.domain.vaults.source import FoundItem, VaultService
+from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY
 
 STORAGE_ACCOUNTS = "backupManagementType eq 'AzureStorage'"  # a filter of lists
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use
@@ -32,21 +33,23 @@ class RecoveryServicesVaults(Vaults):
         """Ask for the vault's deletion; before that, for the end of storage accounts' registrations and their locks."""
         containers = self._client(protection).protection_containers
         registered = await self._accounts(protection)
-        for container in registered:
+        for container, status in registered.items():
+            if REGISTRATION.require_known(f"the registration of {container}", status) == "pending":
+                continue
             with translated(f"unregistering {container}"):
                 await containers.unregister(**vault_keywords(protection), fabric_name=FABRIC, container_name=container)
         if not registered:
             await super().delete_vault(protection)
 
-    async def _accounts(self, protection: Protection) -> list[str]:
-        """The containers (names) as which storage accounts are registered."""
+    async def _accounts(self, protection: Protection) -> dict[str, str]:
+        """The registrations of storage accounts, by the names of their containers."""
         containers = self._client(protection).backup_protection_containers
         with translated(f"listing the storage accounts of {self._requirements(protection).label}"):
-            listed = containers.list(**vault_keywords(protection), filter=STORAGE_ACCOUNTS)
-            return [container.name or "" async for container in listed]
+            listed = containers.list(**vault_keywords(protection), filter=STORAGE_ACCOUNTS, **LISTED)
+            return {c.name or "": properties_of(c).registration_status or "" async for c in listed}
 
     async def items(self, protection: Protection) -> list[FoundItem]:
-        listed = self._client(protection).backup_protected_items.list(**vault_keywords(protection))
+        listed = self._client(protection).backup_protected_items.list(**vault_keywords(protection), **LISTED)
         with translated(f"listing what {self._requirements(protection).label} protects"):
             return [_item(found) async for found in listed]
 
@@ -78,7 +81,7 @@ class RecoveryServicesVaults(Vaults):
             properties=models.VaultProperties(security_settings=security, public_network_access=_public(better.public))
         )
 
-    def _found(self, found: models.Vault, guard: str) -> FoundVault:
+    def _found(self, found: models.Vault) -> FoundVault:
         properties = properties_of(found)
         security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
@@ -87,12 +90,11 @@ class RecoveryServicesVaults(Vaults):
         return FoundVault(
             state=plain(properties.provisioning_state),
             principal=(found.identity and found.identity.principal_id) or "",
-            soft_delete=_SOFT_DELETE.get(word(_SOFT_DELETE, plain(soft_delete and soft_delete.soft_delete_state)), ""),
+            soft_delete=_soft_delete(plain(soft_delete and soft_delete.soft_delete_state)),
             soft_delete_days=(soft_delete and soft_delete.soft_delete_retention_period_in_days) or 0,
             immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
             redundancy=word(REDUNDANCY, plain(redundancy and redundancy.standard_tier_storage_redundancy)),
-            public=not same(plain(properties.public_network_access), "Disabled"),
-            guard=guard,
+            public=_is_public(plain(properties.public_network_access)),
         )
 
     async def _read_guard(self, protection: Protection) -> backup_models.ResourceGuardProxyBaseResource:
@@ -141,8 +143,18 @@ def _until(properties: backup_models.ProtectedItem) -> datetime | None:
     return deleted + timedelta(days=days) if deleted and days else None
 
 
-def _public(allowed: bool) -> str:
-    return "Enabled" if allowed else "Disabled"
+def _soft_delete(state: str) -> str:
+    """In the words of Backup vaults; one that isn't known stays as it is."""
+    known = word(_SOFT_DELETE, state)
+    return _SOFT_DELETE.get(known, known)
+
+
+def _public(allowed: bool | None) -> str | None:
+    return None if allowed is None else "Enabled" if allowed else "Disabled"
+
+
+def _is_public(access: str) -> bool | None:
+    return {"": True, "enabled": True, "disabled": False}.get(access.lower())
 
 
 def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:

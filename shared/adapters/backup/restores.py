@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from shared.adapters.azure.common import HasProperties, properties_of, translated, unless_absent
+from shared.adapters.azure.common import HasProperties, properties_of, unless_absent
 from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, name_of
@@ -17,6 +17,7 @@ from shared.domain.restores.items import ItemKind, RecoveryPoint
 from shared.domain.restores.manifest import Contents, Manifest
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, RestoreSource, vault_of
 from shared.domain.restores.workloads import IsolatedCopy
+from shared.domain.states import OPERATION
 
 
 class Restores[I](Protocol):
@@ -38,7 +39,7 @@ class Restores[I](Protocol):
         """The item's restore jobs that started since; none in a vault that is gone."""
 
     async def send(self, plan: RestorePlan) -> str:
-        """Send the restore request, once; the id of the operation that accepted it."""
+        """Send the restore request, once; the id of the operation that accepted it, empty if the answer names none."""
 
     async def job_of(self, item: I, operation: str) -> str:
         """The name of the job that an accepted request became; raises NotConverged until there is one."""
@@ -103,8 +104,7 @@ class ReportedJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 async def job_properties[P](id: ResourceId, reading: Awaitable[HasProperties[P]]) -> P:
     """What the vault reports of this job; raises NotFound "JobGone"."""
-    with translated(f"reading job {id.name}"):
-        found = await unless_absent(reading)
+    found = await unless_absent(reading)
     if found is None:
         raise NotFound("JobGone", f"vault {vault_of(id).name} has no job {id.name} (any more)")
     return properties_of(found)
@@ -127,7 +127,7 @@ def backup_job(id: ResourceId, described: Mapping[str, object], *, kind: ItemKin
 
 def job_of_operation(status: str, error: BackupFault | None, made: Mapping[str, object] | None) -> str:
     """The name of the job of a finished operation. A failed one answers 200, an open one may carry an error."""
-    if status.lower() in ("failed", "canceled", "cancelled"):
+    if OPERATION.require_known("the restore's operation", status) == "bad":
         code, message = (error.code, error.message) if error else (None, None)
         raise PermanentError(service_code(code) if code else "RestoreRefused", message or status)
     job = (made or {}).get("jobId")
@@ -138,8 +138,9 @@ def job_of_operation(status: str, error: BackupFault | None, made: Mapping[str, 
 
 def require_passed(status: str, faults: Sequence[BackupFault]) -> None:
     """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
-    if status.lower() == "inprogress":
+    meaning = OPERATION.require_known("the restore's validation", status)
+    if meaning == "pending":
         raise NotConverged("RestoreValidating", "Azure Backup is validating the restore")
-    if faults or status.lower() != "succeeded":
+    if faults or meaning == "bad":
         reported = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
         raise PermanentError("RestoreNotPossible", f"Azure Backup can't make the restore: {reported}")

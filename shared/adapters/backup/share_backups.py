@@ -3,11 +3,13 @@
 Names of items are never built: they are hashes, found by the share's name, and casing isn't stable.
 """
 
+from http import HTTPStatus
+
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from shared.adapters.azure.common import AnswerSeen, properties_of, read, translated, unless_absent
+from shared.adapters.azure.common import LISTED, AnswerSeen, properties_of, read, translated, unless_absent
 from shared.adapters.backup.recovery_services_vaults import STORAGE_ACCOUNTS
 from shared.adapters.backup.source_backups import (
     FABRIC,
@@ -22,6 +24,7 @@ from shared.adapters.backup.source_backups import (
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of, same
+from shared.domain.states import REGISTRATION
 from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, SourceOperation
@@ -45,11 +48,14 @@ class ShareBackups(RecoveryServicesBackups):
     async def registered(self, protection: Protection, share: Source) -> bool:
         """Whether the share's account is registered with the cluster's vault."""
         containers = self._client(protection).protection_containers
-        found = await read(
-            f"the registration of {name_of(share.source_id)}",
-            containers.get(**_account(protection, share)),
-        )
-        return bool(found and found.properties and found.properties.registration_status == "Registered")
+        label = f"the registration of {name_of(share.source_id)}"
+        status = await read(label, containers.get(**_account(protection, share)), _status)
+        if status is None:
+            return False
+        meaning = REGISTRATION.require_known(label, status)
+        if meaning == "pending":
+            raise NotConverged("UnderWay", f"{label} is {status}")
+        return meaning == "good"
 
     async def register(self, protection: Protection, share: Source) -> str:
         """Ask for the registration of the share's account by the vault's identity; the operation."""
@@ -68,7 +74,7 @@ class ShareBackups(RecoveryServicesBackups):
                 polling=False,
                 raw_response_hook=sent,
             )
-        return sent.operation
+            return sent.outstanding
 
     async def inquire(self, protection: Protection, share: Source) -> str:
         """Ask the vault to look which shares the account has; the operation."""
@@ -79,7 +85,7 @@ class ShareBackups(RecoveryServicesBackups):
                 filter=_SHARES,
                 raw_response_hook=sent,
             )
-        return sent.operation
+            return sent.outstanding
 
     async def operation(self, asked: SourceOperation) -> FoundOperation:
         """How an operation on the share's account stands."""
@@ -87,14 +93,14 @@ class ShareBackups(RecoveryServicesBackups):
         results = self._client(asked.protection).protection_container_operation_results
         with translated(f"following an operation on {name_of(asked.source.source_id)}"):
             try:
-                await results.get(
+                found = await results.get(
                     **_account(asked.protection, asked.source), operation_id=asked.operation, raw_response_hook=sent
                 )
             except HttpResponseError as error:
-                if error.status_code != 400:
+                if error.status_code != HTTPStatus.BAD_REQUEST:
                     raise
                 return operation_found("Failed", error.error)
-        return FoundOperation(state="InProgress" if sent.status == 202 else "Succeeded")
+            return FoundOperation(state=_ended_as(sent.status, found))
 
     async def protect(self, protection: Protection, source: Source, item: FoundItem | None) -> str:
         """Raises NotConverged as long as the vault's inquiry hasn't found the share."""
@@ -109,13 +115,15 @@ class ShareBackups(RecoveryServicesBackups):
     async def _protectable(self, protection: Protection, share: Source) -> str:
         """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""
         listed = self._client(protection).backup_protectable_items.list(
-            **vault_keywords(protection), filter=f"{STORAGE_ACCOUNTS} and {_SHARES}"
+            **vault_keywords(protection), filter=f"{STORAGE_ACCOUNTS} and {_SHARES}", **LISTED
         )
         with translated(f"listing the file shares that {protection.recovery_services_vault} can protect"):
             found = [item async for item in listed]
-        named = (item for item in found if properties_of(item).friendly_name == share.name)
-        of_account = (i for i in named if same(properties_of(i).get("parentContainerFabricId") or "", share.source_id))
-        return next((str(item.id) for item in of_account), "")
+            named = (item for item in found if properties_of(item).friendly_name == share.name)
+            of_account = (
+                i for i in named if same(properties_of(i).get("parentContainerFabricId") or "", share.source_id)
+            )
+            return next((str(item.id) for item in of_account), "")
 
     def policy(self, terms: ProtectPolicy) -> models.AzureFileShareProtectionPolicy:
         """Backups of shares are snapshots beside them."""
@@ -131,6 +139,21 @@ class ShareBackups(RecoveryServicesBackups):
             retention_policy=retention(terms),
             time_zone="UTC",
         )
+
+
+def _status(found: models.ProtectionContainerResource) -> str:
+    return properties_of(found).registration_status or ""
+
+
+def _ended_as(status: int, found: models.ProtectionContainerResource | None) -> str:
+    """How an operation stands: 202 goes on, 204 has ended, and 200 has what became of the registration."""
+    if status == HTTPStatus.ACCEPTED:
+        return "InProgress"
+    if status == HTTPStatus.NO_CONTENT:
+        return "Succeeded"
+    registration = _status(found) if found is not None else ""
+    known = {"good": "Succeeded", "bad": "Failed", "pending": "InProgress"}
+    return known.get(REGISTRATION.meaning(registration), registration)
 
 
 def _account(protection: Protection, share: Source) -> dict[str, str]:

@@ -45,7 +45,7 @@ class RecoveryServicesBackups(Management):
         with translated(f"asking which vault holds {source.label}"):
             statuses = self._client(protection).backup_status
             found = await statuses.get(azure_region=protection.location, parameters=asked)
-        return found.vault_id or ""
+            return found.vault_id or ""
 
     async def _put(
         self, protection: Protection, source: Source, names: dict[str, str], item: models.ProtectedItem
@@ -59,7 +59,7 @@ class RecoveryServicesBackups(Management):
                 polling=False,
                 raw_response_hook=sent,
             )
-        return sent.operation
+            return sent.outstanding
 
     def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
         return self.client(RecoveryServicesBackupClient, protection.subscription)

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import msgspec
 from azure.core.exceptions import HttpResponseError
 
-from shared.adapters.azure.common import Management, read, translated
+from shared.adapters.azure.common import Management, plain, properties_of, read, translated
 from shared.adapters.backup.restores import BackupFault
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
@@ -29,10 +30,11 @@ class Vaults(Management, ABC):
     async def vault(self, protection: Protection) -> FoundVault | None:
         """The cluster's vault, with its Resource Guard if the policy document names one."""
         vault = self._requirements(protection)
-        found = await read(f"{vault.label}", self._vaults(protection).get(protection.group, vault.name))
-        if found is None:
-            return None
-        return self._found(found, await self._guard(protection) if protection.terms.guard else "")
+        reading = self._vaults(protection).get(protection.group, vault.name)
+        found = await read(vault.label, reading, self._found)
+        if found is None or not protection.terms.guard:
+            return found
+        return msgspec.structs.replace(found, guard=await self._guard(protection))
 
     async def create_vault(self, protection: Protection, redundancy: Redundancy) -> None:
         """Ask for the vault with everything that can't be changed or should not be weaker."""
@@ -67,16 +69,17 @@ class Vaults(Management, ABC):
     async def ensure_policy(self, protection: Protection, name: str, policy: Any) -> Found:
         """A backup policy of the vault, written once, in the SDK's words."""
         label = f"policy {name} of {self._requirements(protection).label}"
-        if await read(label, self._read_policy(protection, name)) is None:
+        written = Found(state="Succeeded")
+        if await read(label, self._read_policy(protection, name), lambda _: written) is None:
             with translated(f"creating {label}"):
                 await self._write_policy(protection, name, policy)
-        return Found(state="Succeeded")
+        return written
 
     async def operation(self, protection: Protection, operation: str, what: str) -> FoundOperation:
         """How an operation (by its id) stands; `what` names it in errors."""
         with translated(f"following {what}"):
             found = await self._read_operation(protection, operation)
-        return operation_found(found.status, found.error)
+            return operation_found(found.status, found.error)
 
     @abstractmethod
     async def items(self, protection: Protection) -> list[FoundItem]:
@@ -89,10 +92,8 @@ class Vaults(Management, ABC):
 
     async def _guard(self, protection: Protection) -> str:
         """The guard (resource id) that watches over the vault, empty if there is none."""
-        found = await read(
-            f"the Resource Guard of {self._requirements(protection).label}", self._read_guard(protection)
-        )
-        return (found and found.properties and found.properties.resource_guard_resource_id) or ""
+        label = f"the Resource Guard of {self._requirements(protection).label}"
+        return await read(label, self._read_guard(protection), _guard_of) or ""
 
     def _requirements(self, protection: Protection) -> VaultRequirements:
         return protection.requirements(self.service)
@@ -110,7 +111,7 @@ class Vaults(Management, ABC):
         """The change that gives a vault the security settings of this better one."""
 
     @abstractmethod
-    def _found(self, found: Any, guard: str) -> FoundVault: ...
+    def _found(self, found: Any) -> FoundVault: ...
 
     @abstractmethod
     async def _read_guard(self, protection: Protection) -> Any: ...
@@ -131,6 +132,10 @@ class Vaults(Management, ABC):
     async def _delete_item(self, protection: Protection, item: FoundItem) -> None: ...
 
 
+def _guard_of(proxy: Any) -> str:
+    return properties_of(proxy).resource_guard_resource_id or ""
+
+
 def word(known: Iterable[str], reported: str) -> str:
     """The one of the known words that is reported in whatever case; what isn't known stays as it is."""
     return next((one for one in known if same(one, reported)), reported)
@@ -138,4 +143,6 @@ def word(known: Iterable[str], reported: str) -> str:
 
 def operation_found(state: str | None, error: BackupFault | None) -> FoundOperation:
     """An operation as a service tells of it."""
-    return FoundOperation(state=state or "", code=(error and error.code) or "", message=(error and error.message) or "")
+    return FoundOperation(
+        state=plain(state), code=(error and error.code) or "", message=(error and error.message) or ""
+    )

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from shared.domain.documents import Document
+from shared.domain.errors import shown
 from shared.domain.restores import rungs
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
@@ -56,7 +57,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""  # its path
 
 
-VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", VerificationResult)
+VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", VerificationResult, evidence=True)
 
 
 class ConcludedVerification(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +99,8 @@ def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tup
 def ladder(
     plan: RestorePlan, job: RestoreJob, copy: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
-    """All checks in order, `calls` being those of calls; only the first three if the restore job failed."""
-    checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
+    """All checks in order, `calls` being those of calls; only those up to the restore job if that failed."""
+    checks = [_age(plan, knobs), _threat(plan), *_partial(plan), _status(plan, job)]
     if not checks[-1].passed or copy is None:
         return checks
     checks += [_warnings(job), *_counters(job, copy.difference), _inventory(copy.difference)]
@@ -122,12 +123,17 @@ def _age(plan: RestorePlan, knobs: VerifyPolicy) -> CheckResult:
 
 
 def _threat(plan: RestorePlan) -> CheckResult:
-    finding = (
-        f"skipped because of a threat: {shortened(plan.flagged)}"
-        if plan.flagged
-        else "no recovery point is flagged as a threat"
-    )
-    return rungs.THREAT.check(passed=not plan.flagged, finding=finding)
+    findings = [f"skipped because of a threat: {shortened(plan.flagged)}"] if plan.flagged else []
+    if plan.point.unclear:
+        findings.append(f"unknown: Azure's threat status of {plan.point.id} is {shown(plan.point.unclear)}")
+    finding = "; ".join(findings) or "no recovery point is flagged as a threat"
+    return rungs.THREAT.check(passed=not findings, finding=finding)
+
+
+def _partial(plan: RestorePlan) -> list[CheckResult]:
+    if not plan.partial:
+        return []
+    return [rungs.PARTIAL.check(passed=False, finding=f"skipped as partial: {shortened(plan.partial)}")]
 
 
 def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:

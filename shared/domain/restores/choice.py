@@ -63,11 +63,14 @@ SAMPLED_OUT = Document("sampled/{verification}.json", "Why a backup isn't verifi
 
 
 class ChosenPoint(NamedTuple):
-    """The recovery point to restore, the time of the latest that could be, and those flagged as a threat."""
+    """The recovery point to restore, the time of the latest that could be, those flagged as a threat, and those after
+    the chosen one that are partial.
+    """
 
     point: RecoveryPoint
     latest: datetime
     flagged: tuple[str, ...]
+    partial: tuple[str, ...] = ()
 
 
 def draw(name: str, purpose: str) -> float:
@@ -113,7 +116,9 @@ def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Chos
         message = f"all {len(listed)} recovery points are incomplete or flagged as a threat"
         raise PermanentError("NoUsablePoint", message + _unstaged(listed, source))
     flagged = tuple(point.id for point in listed if point.threat)
-    return ChosenPoint(_chosen(usable, listed, source), usable[-1].time, flagged)
+    chosen = _chosen(usable, listed, source)
+    partial = tuple(point.id for point in listed if point.partial and point.time > chosen.time)
+    return ChosenPoint(chosen, usable[-1].time, flagged, partial)
 
 
 def older_point(
@@ -150,6 +155,7 @@ def plan_of(
         planned=now,
         isolated=isolated_names(waiting_longest(source.names, history, knobs.namespaces_at_once), verification.name),
         flagged=point.flagged,
+        partial=point.partial,
     )
 
 

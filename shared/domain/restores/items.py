@@ -32,6 +32,8 @@ class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime  # UTC: when the backup was taken
     complete: bool  # whether a restore of all of the item can begin at once
     threat: bool = False  # whether Defender for Cloud found one
+    unclear: str = ""  # Azure's word on threats where nobody knows what it means
+    partial: bool = False  # whether Azure says that only a part of the item is in it
     vaulted: bool = False  # it is in the vault tier alone
 
 

@@ -47,9 +47,17 @@ AGE = Rung(
 )
 THREAT = Rung(
     name="threat flag",
-    passes_if="no recovery point was skipped because of a threat",
+    passes_if="no recovery point was skipped because of a threat, and Azure's word on threats to the restored one is "
+    "known",
     weight="finding",
-    advice="the finding names the recovery points: look at the alert of Defender for Cloud, and at the source",
+    advice="the finding names the recovery points: look at the alert of Defender for Cloud, and at the source. A word "
+    "that Meshward doesn't know says neither that there is a threat nor that there is none",
+)
+PARTIAL = Rung(
+    name="partial backup",
+    passes_if="no younger recovery point was skipped because Azure says that it is partial",
+    weight="finding",
+    advice="look at the warnings of the backup jobs: they name what isn't in the recovery point",
 )
 RESTORE_JOB = Rung(
     name="restore job",

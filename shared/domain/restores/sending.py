@@ -17,6 +17,7 @@ from typing import Literal
 from shared.domain.documents import Mark, moment
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
 from shared.domain.restores.verification import RestoreJob
+from shared.domain.states import JOB
 
 RESTORES_PER_DAY = 10
 READS_PER_HOUR = 150
@@ -40,7 +41,8 @@ def next_act(
             return own
         if may_show_up(jobs, target, sends, now):
             raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
-    if any(job.open for job in jobs):
+    if running := next((job for job in jobs if job.open), None):
+        JOB.require_known(f"restore job {running.id} of the same item", running.status)
         raise NotConverged("RestoreRunning", "another restore of the same item is running")
     if sum(job.started > now - DAY for job in jobs) >= RESTORES_PER_DAY:
         raise PermanentError("QuotaReached", f"{RESTORES_PER_DAY} restores of the item have run within a day")

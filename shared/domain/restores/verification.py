@@ -15,9 +15,8 @@ import msgspec
 from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.items import Item, ItemKind, RecoveryPoint
+from shared.domain.states import JOB, unknown_state
 
-ENDED = frozenset({"completed", "completedwithwarnings", "failed", "cancelled"})
-GOOD = frozenset({"completed", "completedwithwarnings"})
 _LONGEST_NAME = 47  # of 63, less "verify-" and "-" with eight digits
 
 _BACKUP_VAULTS, _RECOVERY_VAULTS = "Microsoft.DataProtection/backupVaults", "Microsoft.RecoveryServices/vaults"
@@ -89,11 +88,24 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def open(self) -> bool:
-        return self.status.lower() not in ENDED
+        """Whether it isn't known to have ended; in a state that nobody knows, it may go on."""
+        return JOB.meaning(self.status) not in ("good", "bad")
 
     @property
     def succeeded(self) -> bool:
-        return self.status.lower() in GOOD
+        return JOB.meaning(self.status) == "good"
+
+    @property
+    def why_open(self) -> str:
+        """What is said of a job that is open."""
+        label = f"restore job {self.id}"
+        known = JOB.meaning(self.status) != "unknown"
+        return f"{label} is {self.status}" if known else f"StateUnknown: {unknown_state(label, self.status)}"
+
+
+def still_open(jobs: Iterable[RestoreJob]) -> list[str]:
+    """What is said of those of the jobs that may go on: while there are any, nothing of what they make is removed."""
+    return [job.why_open for job in jobs if job.open]
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +125,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""  # path of what the copy must hold
     planned: datetime  # UTC
     flagged: tuple[str, ...] = ()  # points that were skipped for a threat
+    partial: tuple[str, ...] = ()  # points after the chosen one that were skipped because they are partial
 
     @property
     def target(self) -> str:
@@ -207,7 +220,7 @@ def isolated_name(name: str, verification: str) -> str:
 
 def require_finished_backup(job: BackupJob) -> BackupJob:
     """The job, if it is a backup that made a copy; raises PermanentError otherwise."""
-    if job.operation.lower() != "backup" or job.status.lower() not in GOOD:
+    if job.operation.lower() != "backup" or JOB.meaning(job.status) != "good":
         raise PermanentError("NothingToVerify", f"the job is a {job.operation} with status {job.status}")
     return job
 

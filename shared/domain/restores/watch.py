@@ -17,7 +17,7 @@ import msgspec
 from shared.domain.documents import Mark
 from shared.domain.events import BACKUP_COMPLETED, BACKUP_FAILED, BACKUP_OVERDUE
 from shared.domain.resource_id import name_of
-from shared.domain.restores.verification import ENDED, GOOD
+from shared.domain.states import JOB
 
 OVERLAP = timedelta(days=1)
 GRAPH_RETENTION = timedelta(days=14)
@@ -55,9 +55,7 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
 
 def event_type(status: str) -> str:
     """The type of the event for this status."""
-    if status.lower() in GOOD:
-        return BACKUP_COMPLETED
-    return BACKUP_FAILED if status.lower() in ENDED else BACKUP_OVERDUE
+    return {"good": BACKUP_COMPLETED, "bad": BACKUP_FAILED}.get(JOB.meaning(status), BACKUP_OVERDUE)
 
 
 def window_start(watermark: datetime | None, now: datetime) -> datetime:

@@ -107,4 +107,6 @@ class RotationRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime  # UTC
 
 
-ROTATION = Document("rotations/{instance}.json", "How a rotation ended, and what it did.", RotationRecord)
+ROTATION = Document(
+    "rotations/{instance}.json", "How a rotation ended, and what it did.", RotationRecord, evidence=True
+)

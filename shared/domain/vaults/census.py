@@ -1,11 +1,12 @@
 """The census: for every cluster whether it is protected, by what and how well proven, or why not.
 
 Rules:
-- Protected is what Azure Backup calls ProtectionConfigured, no matter who configured it.
+- Protected is what Azure Backup calls ProtectionConfigured, no matter who configured it. In a state that isn't known, a
+  cluster or a data source isn't counted as protected, and the census says why.
 - A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
-- A data source is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
-  Jobs of a Backup vault name their item. Those of a Recovery Services vault name the share or machine.
+- A data source is protected where a vault has it as an item in a state that is known to be good. It doesn't count for
+  the coverage. Jobs of a Backup vault name their item. Those of a Recovery Services vault name the share or machine.
 - Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
 """
 
@@ -20,10 +21,11 @@ from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
 from shared.domain.reasons import Reason
 from shared.domain.resource_id import ResourceId, folded, same
-from shared.domain.restores.verification import GOOD, vault_in
+from shared.domain.restores.verification import vault_in
 from shared.domain.restores.watch import WatchedJob
+from shared.domain.states import JOB, unknown_state
 from shared.domain.vaults.source import FoundItem
-from shared.domain.vaults.sources import DataSource, ended, sources_of
+from shared.domain.vaults.sources import DataSource, sources_of, unfit
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +100,7 @@ def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> lis
     """The backups that made a copy, the latest first: of the item by its id, or of its `volume` by its label."""
     vault = vault_in(item)
     own = (job for job in jobs if same(job.item, item) or _of(job, vault, volume))
-    made = (job for job in own if job.operation.lower() == "backup" and job.status.lower() in GOOD)
+    made = (job for job in own if job.operation.lower() == "backup" and JOB.meaning(job.status) == "good")
     return sorted(made, key=lambda job: job.when, reverse=True)
 
 
@@ -128,9 +130,17 @@ def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem
 def _volume(source: DataSource, item: FoundItem | None) -> CensusVolume:
     if item is None:
         return CensusVolume(name=source.label, protected=False, message="no vault protects it")
-    if lost := ended(item):
-        return CensusVolume(name=source.label, protected=False, message=lost, item=item.id)
+    if why := unfit(item):
+        return CensusVolume(name=source.label, protected=False, message=why, item=item.id)
     return CensusVolume(name=source.label, protected=True, item=item.id, policy=item.policy)
+
+
+def lost(cluster: Cluster, instance: FoundItem | None) -> Standing:
+    """A cluster that was protected before, and whose backup instance (None: not listed) no longer does."""
+    if instance and instance.meaning == "unknown":
+        return unprotected(cluster, "StateUnknown", unknown_state("its backup instance", instance.state))
+    state = instance.state if instance else "not listed"
+    return unprotected(cluster, "ProtectionLost", f"it was protected before; its backup instance is now {state}")
 
 
 def unprotected(cluster: Cluster, reason: Reason, message: str) -> Standing:

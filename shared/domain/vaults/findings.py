@@ -1,14 +1,11 @@
-"""What is found of a cluster's protection, and whether it is strong enough.
+"""What is found of a cluster's protection, and whether it is there to stay.
 
 Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
 - Failed ends the flow, with the service's own message.
-- What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
-  vault are corrected; what can't be changed any more ends the flow.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import msgspec
 
@@ -16,13 +13,9 @@ from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import same
 from shared.domain.restores.verification import vault_in
-from shared.domain.vaults.protection import Protection, VaultRequirements
-from shared.domain.vaults.source import CONFIGURED, FoundItem, VaultService
-
-SOFT_DELETE = ("Off", "On", "AlwaysOn")
-IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
-REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
-_ENDED = {"failed", "canceled", "deleting", "deleted"}
+from shared.domain.states import INSTANCE, OPERATION, PROVISIONING, unknown_state
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import FoundItem, VaultService
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +33,7 @@ class FoundVault(Found, frozen=True, kw_only=True):
     soft_delete_days: float  # how long what is deleted can be brought back
     immutability: str  # Disabled, Unlocked or Locked
     redundancy: str  # LocallyRedundant, ZoneRedundant or GeoRedundant
-    public: bool = False  # whether it is open to public networks, as far as its kind can be told not to
+    public: bool | None = False  # to public networks, as far as its kind can be closed; None: by an unknown word
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
 
@@ -72,15 +65,17 @@ class FoundInstance(Found, frozen=True, kw_only=True):
 
     @property
     def configured(self) -> bool:
-        return same(self.protection, CONFIGURED)
+        return INSTANCE.meaning(self.protection) == "good"
 
     @property
     def changing(self) -> bool:
         """Whether Azure is at work on it: until it is done, it may show the policy that it went by before."""
-        return self.protection.lower() in ("configuringprotection", "updatingprotection") or self.state.lower() in (
-            "provisioning",
-            "updating",
-        )
+        return "pending" in (INSTANCE.meaning(self.protection), PROVISIONING.meaning(self.state))
+
+    @property
+    def movable(self) -> bool:
+        """Whether another policy may be asked for: only of what is configured, and nobody is at work on."""
+        return self.configured and not self.changing
 
 
 class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,79 +131,15 @@ def require_settled[F: Found](label: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
         raise NotConverged("Asked", f"{label} was requested")
-    if found.state.lower() in _ENDED:
+    meaning = PROVISIONING.require_known(label, found.state)
+    if meaning == "bad":
         raise PermanentError(
             "ProvisioningFailed",
             f"{label} is {found.state}: {found.message or 'no reason given'}; remove it and start again",
         )
-    if found.state.lower() != "succeeded":
+    if meaning == "pending":
         raise NotConverged("Provisioning", f"{label} is {found.state}")
     return found
-
-
-def require_strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
-    """The vault, once it is there; raises PermanentError that names what is too weak and can't be changed."""
-    vault = require_settled(requirements.label, found)
-    weak = flaws(requirements, vault)
-    if weak:
-        raise PermanentError(
-            "VaultTooWeak",
-            f"{requirements.label}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
-            "or require less in the policy document",
-        )
-    return vault
-
-
-def lacks_guard(requirements: VaultRequirements, guard: str) -> bool:
-    """Whether the vault lacks its Resource Guard; raises PermanentError if another one watches over it."""
-    if guard and requirements.terms.guard and not same(guard, requirements.terms.guard):
-        raise PermanentError(
-            "GuardedByAnother",
-            f"{requirements.label} uses Resource Guard {guard}; remove it with the consent of that guard's owners",
-        )
-    return bool(requirements.terms.guard and not guard)
-
-
-def names_redundancy(reason: str) -> bool:
-    """Whether a vault was refused for its redundancy; the two kinds of vault say so in different words."""
-    return "StorageType" in reason or "Redundancy" in reason
-
-
-def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than required and can't be changed any more."""
-    terms = requirements.terms
-    least = min(REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
-    found = [] if vault.principal else ["it has no system-assigned identity"]
-    if _rank(REDUNDANCY, vault.redundancy) < least:
-        found.append(f"redundancy is {vault.redundancy or 'unknown'}, not {REDUNDANCY[least]}")
-    return found
-
-
-def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than required and can be corrected at once, without a risk to what is in the vault."""
-    better = at_least(requirements, vault)
-    found = []
-    if vault.soft_delete != better.soft_delete:
-        found.append(f"soft delete is {vault.soft_delete or 'unknown'}, not {better.soft_delete}")
-    if vault.soft_delete_days < better.soft_delete_days:
-        found.append(f"soft delete keeps {vault.soft_delete_days:.0f} days, not {better.soft_delete_days:.0f}")
-    if vault.immutability != better.immutability:
-        found.append(f"immutability is {vault.immutability or 'unknown'}, not {better.immutability}")
-    if vault.public != better.public:
-        found.append("it is open to public networks")
-    return found
-
-
-def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
-    """The vault with the security that is required, or with its own where that is stronger."""
-    terms = requirements.terms
-    return msgspec.structs.replace(
-        vault,
-        soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, SOFT_DELETE)),
-        soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=max(requirements.immutability, vault.immutability, key=partial(_rank, IMMUTABILITY)),
-        public=vault.public and terms.public_network,
-    )
 
 
 def require_installed(protection: Protection, found: FoundExtension | None) -> FoundExtension:
@@ -251,12 +182,14 @@ def require_undeleted(protection: Protection, deleted: Sequence[FoundItem]) -> N
 
 def concluded(label: str, found: FoundOperation) -> OperationResult:
     """What an operation found, once it has ended: its error counts only if it failed."""
-    state = found.state.lower()
-    if state == "succeeded":
-        return OperationResult()
-    if state not in _ENDED:
+    meaning = OPERATION.require_known(label, found.state)
+    if meaning == "pending":
         raise NotConverged("UnderWay", f"{label} is under way")
-    return OperationResult(code=found.code or found.state, message=found.message)
+    return (
+        OperationResult()
+        if meaning == "good"
+        else OperationResult(code=found.code or found.state, message=found.message)
+    )
 
 
 def require_protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
@@ -264,14 +197,13 @@ def require_protected(protection: Protection, found: FoundInstance | None) -> Fo
     instance = require_settled(f"backup instance {protection.instance}", found)
     if instance.changing:
         raise NotConverged(service_code(instance.protection), f"cluster {protection.cluster} is being protected")
+    if instance.protection and INSTANCE.meaning(instance.protection) == "unknown":
+        raise NotConverged(
+            "StateUnknown", unknown_state(f"the protection of {protection.cluster}", instance.protection)
+        )
     if not instance.configured:
         raise PermanentError(
             service_code(instance.protection) if instance.protection else "NotProtected",
             f"cluster {protection.cluster} isn't protected: {instance.message or 'no reason given'}",
         )
     return instance
-
-
-def _rank(order: tuple[str, ...], value: str) -> int:
-    """How strong the value is; one that isn't known is weaker than all."""
-    return order.index(value) if value in order else -1

@@ -14,17 +14,10 @@ import msgspec
 
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import identity_name
-from shared.domain.vaults.findings import (
-    FoundAccount,
-    FoundExtension,
-    FoundVault,
-    lacks_guard,
-    require_installed,
-    require_strong,
-    weaknesses,
-)
+from shared.domain.vaults.findings import FoundAccount, FoundExtension, FoundVault, require_installed
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import VaultService
+from shared.domain.vaults.strength import lacks_guard, require_strong, weaknesses
 
 type WhenReleased = Literal["with the cluster", "before the backups", "after the backups", "last"]
 type Repairs = Callable[[str, Protection, Any], Iterator[Change]]

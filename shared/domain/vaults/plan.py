@@ -132,7 +132,7 @@ def _instance(protection: Protection, instance: FoundInstance | None) -> Iterato
     policy, what = protection.terms.backup_policy, f"backup instance {protection.instance}"
     if instance is None:
         yield Change(act="create", what=f"{what}, by policy {policy}")
-    elif not instance.changing and not same(instance.policy, protection.policy_id):
+    elif instance.movable and not same(instance.policy, protection.policy_id):
         yield Change(act="move", what=f"{what} to policy {policy}", why=f"its policy is {name_of(instance.policy)}")
 
 

@@ -9,6 +9,7 @@ Rules:
 - Its backup workloads' identity goes first, since nobody rightly has it any more.
 - That the Backup vault is gone, a look at it and the list of vaults have to say: an answer that is wrong once would
   let go the storage of backups that it keeps.
+- Nothing is deleted while Azure is at work on it, or while it is in a state that isn't known.
 - Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
 """
 
@@ -23,6 +24,8 @@ from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import parsed, same
+from shared.domain.states import PROVISIONING
+from shared.domain.vaults.findings import Found
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, protection_of
@@ -49,6 +52,11 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     def live_items(self) -> tuple[FoundItem, ...]:
         """What isn't deleted yet."""
         return tuple(item for item in self.items if not item.deleted)
+
+    @property
+    def deletable_items(self) -> list[FoundItem]:
+        """What may be deleted now: Azure isn't at work on it, in a state that is known."""
+        return [item for item in self.live_items if item.meaning in ("good", "bad")]
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,8 +146,22 @@ def _deleted(protection: Protection, found: Remains, *when: WhenReleased) -> Ite
             yield f"{PARTS[name].released_by} {PARTS[name].label(protection)}"
 
 
+def may_delete(label: str, found: Found) -> bool:
+    """Whether to ask for the deletion of a part, which Azure may be deleting already.
+
+    Raises NotConverged while Azure is at work on it, or while it is in a state that isn't known.
+    """
+    if same(found.state, "Deleting"):
+        return False
+    if PROVISIONING.require_known(label, found.state) == "pending":
+        raise NotConverged("Provisioning", f"{label} is {found.state}, so it isn't deleted yet")
+    return True
+
+
 def require_deleted(found: Remains) -> None:
     """Raise NotConverged while a backup isn't deleted."""
+    for item in found.live_items:
+        item.states.require_known(f"the backup of {item.name}", item.state)
     if found.live_items:
         names = ", ".join(item.name for item in found.live_items)
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")

@@ -13,9 +13,8 @@ import msgspec
 
 from shared.domain.cluster import Cluster
 from shared.domain.resource_id import ResourceId, parsed, same
+from shared.domain.states import INSTANCE, ITEM, Meaning, States
 from shared.domain.vaults.policy import ProtectPolicy
-
-CONFIGURED = "ProtectionConfigured"
 
 
 class VaultService(StrEnum):
@@ -96,8 +95,18 @@ class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
         return VaultService.BACKUP if of_backup_vault else VaultService.RECOVERY_SERVICES
 
     @property
+    def states(self) -> States:
+        """The words of its vault's service for its state."""
+        return INSTANCE if self.service is VaultService.BACKUP else ITEM
+
+    @property
+    def meaning(self) -> Meaning:
+        """What its state means."""
+        return self.states.meaning(self.state)
+
+    @property
     def configured(self) -> bool:
-        return same(self.state, CONFIGURED)
+        return self.meaning == "good" and not self.deleted
 
     @property
     def day(self) -> str:

@@ -5,7 +5,7 @@ Rules:
   the list. What isn't of the kind's form refuses the whole tag.
 - A source that is protected by nobody is taken; one that was stopped or deleted from backup, by whomever, isn't taken
   up again. What is no longer named stays protected.
-- An item says IRPending long after its first backup: protected is what isn't stopped.
+- An item says IRPending long after its first backup. Only states that are known to be good count as protected.
 - Terms that don't suit a kind are refused.
 """
 
@@ -16,6 +16,7 @@ from operator import attrgetter
 from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import folded, same
+from shared.domain.states import Meaning, unknown_state
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.shares import FileShare
@@ -62,7 +63,7 @@ def refusal(
     `item` is it in the vault, `candidate` it outside of the vault.
     """
     if item is not None:
-        return ended(item)
+        return unfit(item)
     if why := source.unfit(terms):
         return why
     if candidate is None or not candidate.exists:
@@ -74,10 +75,16 @@ def refusal(
     return ""
 
 
-def ended(item: FoundItem) -> str:
-    """How somebody has ended an item's protection, and what to do; empty if nobody has."""
+def unfit(item: FoundItem) -> str:
+    """Why an item in the vault doesn't count as protected, and what to do; empty if it does."""
     if item.deleted:
         return "its backup was deleted and is kept for some days; undelete it, or wait until it is gone"
-    if item.state == "ProtectionStopped":
+    if same(item.state, "ProtectionStopped"):
         return "its protection was stopped; resume it, or remove it from the tag"
-    return ""
+    why: dict[Meaning, str] = {
+        "good": "",
+        "bad": f"its protection is {item.state}; look at it in the vault, or remove it from the tag",
+        "pending": f"its protection is {item.state}; wait until Azure is done with it",
+        "unknown": unknown_state("its protection", item.state) + "; look at it in the vault",
+    }
+    return why[item.meaning]

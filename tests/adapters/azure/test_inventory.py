@@ -121,3 +121,15 @@ async def test_a_refused_event_is_worth_another_try_and_isn_t_sent_twice(world: 
     with pytest.raises(TemporaryError):
         await events.publish(id="1", type="T", source="/v", subject="s", time=world.clock.now(), data={})
     assert len([e for e in world.wire.exchanges if "/topics/" in e.url]) == 1
+
+
+@pytest.mark.parametrize("ended", [None, "2027-01-15T08:00:00Z"])
+async def test_a_job_in_a_state_that_nobody_knows_is_found_and_counts_as_open(
+    world: World, inventory: Inventory, ended: str | None
+) -> None:
+    made = world.backup_vaults.complete_backup("aks-east", seconds=7200)
+    world.arm.store({**made, "properties": {**made["properties"], "status": "Dreaming", "endTime": ended}})
+    await inventory.jobs(world.clock.now())
+    await world.clock.advance(timedelta(minutes=5))
+    (found,) = await inventory.jobs(world.clock.now() - 10_000 * HOUR)
+    assert (found.status, found.ended) == ("Dreaming", None)

@@ -14,6 +14,7 @@ async def test_a_topic_whose_id_nobody_can_read_hides_no_other(world: World) -> 
     for group in ("gr\u00fcn", "rg-events"):
         topic = {"name": "t", "type": TYPE, "properties": {"source": f"/of/{group}"}}
         world.arm.store({**topic, "id": at.format(group)})
+        world.resource_groups.add(group)
     probes = Subscriptions(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     found = await probes.system_topics(SUBSCRIPTION)
     assert {topic.source: topic.states for topic in found} == {"/of/gr\u00fcn": {}, "/of/rg-events": {}}

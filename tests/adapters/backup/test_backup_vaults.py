@@ -2,12 +2,13 @@
 
 import pytest
 
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
-from shared.domain.errors import PermanentError
-from shared.domain.vaults.findings import at_least, require_strong, weaknesses
+from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import VaultService
+from shared.domain.vaults.strength import at_least, require_strong, weaknesses
 from tests.worlds import sdk
 from tests.worlds.accounts import with_vault
 from tests.worlds.settings import settings
@@ -20,6 +21,18 @@ async def vaults(world: World) -> BackupVaults:
 
 async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, protection: Protection) -> None:
     assert await vaults.vault(protection) is None
+
+
+async def test_a_group_that_isn_t_there_has_no_vaults_and_an_unseen_subscription_is_not_known_to_have_none(
+    world: World, vaults: BackupVaults, protection: Protection
+) -> None:
+    assert await vaults.tagged(protection.subscription, "rg-absent") == []
+    assert world.wire.exchanges[-1].body["error"]["code"] == "ResourceGroupNotFound"
+    unseen = {"error": {"code": "SubscriptionNotFound", "message": "The subscription could not be found."}}
+    world.wire.inject(InjectedFault("GET .*/backupVaults$", "answer", reply=Reply(status=404, body=unseen)))
+    with pytest.raises(TemporaryError, match="could not be found") as unknown:
+        await vaults.tagged(protection.subscription, "rg-absent")
+    assert unknown.value.reason == "SubscriptionNotFound"
 
 
 async def test_a_new_vault_is_as_strong_as_wanted(world: World, vaults: BackupVaults, protection: Protection) -> None:

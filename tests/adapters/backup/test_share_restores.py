@@ -76,27 +76,27 @@ async def test_a_point_is_complete_and_as_young_as_its_backup(world: World, rest
 
 
 @pytest.mark.parametrize(
-    ("told", "threat"),
+    ("told", "threat", "unclear"),
     [
-        (0, False),
-        ("Healthy", False),
-        ("Unknown", False),
-        ("NotAvailable", False),
-        (None, False),
-        ("UnHealthy", True),
-        ("WARNING", True),
-        (2, True),
-        ("Encrypted", True),
+        (0, False, ""),
+        ("Healthy", False, ""),
+        ("Unknown", False, ""),
+        ("NotAvailable", False, ""),
+        (None, False, ""),
+        ("UnHealthy", True, ""),
+        ("WARNING", True, ""),
+        (2, False, "2"),
+        ("Encrypted", False, "Encrypted"),
     ],
 )
-async def test_a_point_with_a_threat_says_so_and_so_does_one_with_words_that_nobody_knows(
-    world: World, restores: ShareRestores, told: object, *, threat: bool
+async def test_a_point_says_of_threats_what_is_known_and_repeats_the_words_that_nobody_knows(
+    world: World, restores: ShareRestores, told: object, unclear: str, *, threat: bool
 ) -> None:
     job = await backed_up(world, restores)
     item = await restores.item(job)
     (held,) = world.recovery_vaults.jobs.points(world.recovery_vaults.items.protecting(ACCOUNT, SHARE))
     held["properties"]["threatStatus"] = told
-    assert [point.threat for point in await restores.points(item)] == [threat]
+    assert [(p.threat, p.unclear) for p in await restores.points(item)] == [(threat, unclear)]
 
 
 async def test_a_restore_puts_the_files_into_the_scratch_share(world: World, restores: ShareRestores) -> None:
@@ -120,7 +120,10 @@ async def test_a_restore_whose_answer_was_lost_is_found_by_its_share(world: Worl
     with pytest.raises(TemporaryError):
         await restores.send(plan)
     item = await restores.item_of(plan.item.id)
-    (found,) = await restores.restores(item, world.clock.now() - MINUTE)
+    (early,) = await restores.restores(item, world.clock.now() - MINUTE)
+    await world.clock.advance(MINUTE)
+    (found,) = await restores.restores(item, world.clock.now() - 2 * MINUTE)
+    assert (early.open, early.target) == (True, ""), "at first its job doesn't tell where it restores to"
     assert (found.open, found.target) == (True, plan.isolated[SHARE])
 
 

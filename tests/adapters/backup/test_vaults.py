@@ -6,17 +6,15 @@ import msgspec
 import pytest
 
 from local.cloud.clock import Clock
-from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.vaults import Vaults, word
-from shared.domain.vaults.findings import SOFT_DELETE, weaknesses
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import VaultService
+from shared.domain.vaults.strength import SOFT_DELETE, weaknesses
 from tests.worlds import sdk
 from tests.worlds.accounts import with_vault
-from tests.worlds.facts.protections import protection_named
 from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
@@ -69,11 +67,16 @@ async def test_soft_delete_that_is_off_in_capitals_is_a_weakness_by_its_name(
 
 
 @pytest.mark.parametrize("kind", [BackupVaults, RecoveryServicesVaults])
-async def test_a_vault_may_be_deleted_at_once(clock: Clock, kind: type[Vaults]) -> None:
+async def test_a_vault_may_be_deleted_at_once(clock: Clock, protection: Protection, kind: type[Vaults]) -> None:
     world = World(clock)  # one that isn't held against the specification, which knows no 200 of both kinds
     await world.start()
     vaults = kind(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    world.wire.inject(InjectedFault("DELETE .*/(backupV|v)aults/[^/]+$", "answer", reply=Reply()))
-    await vaults.delete_vault(protection_named())
+    world.resource_groups.add(protection.group)
+    await vaults.create_vault(protection, "GeoRedundant")
+    await world.clock.advance(MINUTE)
+    world.backup_vaults.delete_seconds = world.recovery_vaults.delete_seconds = 0.0
+    await vaults.delete_vault(protection)
+    assert [e.status for e in world.wire.exchanges if e.method == "DELETE"] == [200]
+    assert await vaults.vault(protection) is None
     await sdk.close(world)
     await world.stop()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.restores.checks import RestoredCopy, judge, ladder
+from shared.domain.restores.items import RecoveryPoint
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, LADDER, PROBE, REFUSAL, CheckResult
@@ -141,10 +142,23 @@ def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipp
     assert climb(job(restored=restored, failed=failed, skipped=skipped), workloads=None) == verdict
 
 
+@pytest.mark.parametrize("word", ["2", "Encrypted"])
+def test_a_threat_status_that_nobody_knows_is_a_finding_that_names_it_and_no_threat(word: str) -> None:
+    point = RecoveryPoint(id="p", time=NOW, complete=True, unclear=word)
+    verdict, reasons = judge(rungs(job(), arrived(), a_plan(point=point)))
+    assert verdict == "VerifiedWithFindings"
+    assert reasons == (f"threat flag: unknown: Azure's threat status of p is {word}",)
+
+
+def test_points_that_were_passed_over_as_partial_are_told() -> None:
+    verdict, reasons = judge(rungs(job(), arrived(), a_plan(partial=("p1", "p2"))))
+    assert (verdict, reasons) == ("VerifiedWithFindings", ("partial backup: skipped as partial: p1, p2",))
+
+
 def test_the_ladder_has_its_rungs_in_the_order_of_their_table() -> None:
     calls = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
     found = arrived(canary_times={"heartbeat.txt": NOW})
-    checks = ladder(a_plan(), job(restored=3, failed=0, skipped=0), found, calls, KNOBS)
+    checks = ladder(a_plan(partial=("p0",)), job(restored=3, failed=0, skipped=0), found, calls, KNOBS)
     assert [check.name for check in checks] == [rung.name for rung in LADDER]
     assert len({rung.name for rung in LADDER}) == len(LADDER)
 

@@ -140,6 +140,17 @@ def test_incomplete_points_and_points_with_a_threat_are_passed_over_and_the_latt
     assert (chosen.point.id, chosen.flagged) == ("p-60", ("p2",))
 
 
+def test_partial_points_are_passed_over_and_those_after_the_chosen_one_told() -> None:
+    partial = [msgspec.structs.replace(point(at, complete=False), partial=True) for at in (3, -90)]
+    chosen = choose_point([*partial, point(-60)], source())
+    assert (chosen.point.id, chosen.partial) == ("p-60", ("p3",))
+
+
+def test_a_point_whose_threat_status_nobody_knows_is_neither_passed_over_nor_flagged() -> None:
+    chosen = choose_point([msgspec.structs.replace(point(3), unclear="7"), point(-60)], source())
+    assert (chosen.point.id, chosen.flagged, chosen.point.unclear) == ("p3", (), "7")
+
+
 def test_without_a_usable_point_there_is_nothing_to_wait_for() -> None:
     with pytest.raises(PermanentError, match="NoUsablePoint"):
         choose_point([point(3, complete=False), point(2, threat=True)], source())

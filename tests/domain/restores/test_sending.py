@@ -50,6 +50,19 @@ def test_of_two_jobs_that_a_doubled_request_made_the_first_is_followed() -> None
     assert next_act([restore(2), restore(1)], "", [NOW], NOW + 2 * MINUTE) == restore(1)
 
 
+def test_a_job_in_a_state_that_nobody_knows_has_neither_ended_nor_is_it_said_to_run() -> None:
+    strange = restore(-60, "Dreaming")
+    assert (strange.open, strange.succeeded) == (True, False)
+    assert strange.why_open.startswith("StateUnknown: restore job r-60 is Dreaming")
+    with pytest.raises(NotConverged, match=r"^StateUnknown: restore job r-60 .* is Dreaming"):
+        next_act([strange], "", [], NOW)
+
+
+@pytest.mark.parametrize("status", ["Completed", "completedwithwarnings", "Failed", "Cancelled", "Canceled"])
+def test_a_job_that_has_ended_holds_up_no_other(status: str) -> None:
+    assert next_act([restore(-60, status)], "", [], NOW) == "send"
+
+
 def test_a_sent_restore_gets_ten_minutes_to_show_up_before_it_is_sent_again() -> None:
     with pytest.raises(NotConverged, match="RestoreSent"):
         next_act([], "", [NOW], NOW + 9 * MINUTE)

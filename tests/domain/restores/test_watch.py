@@ -49,7 +49,13 @@ def test_what_was_news_before_the_window_isn_t_told_again_at_each_look() -> None
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [("completed", "Completed"), ("CompletedWithWarnings", "Completed"), ("Failed", "Failed"), ("Cancelled", "Failed")],
+    [
+        ("completed", "Completed"),
+        ("CompletedWithWarnings", "Completed"),
+        ("Failed", "Failed"),
+        ("Canceled", "Failed"),
+        ("Dreaming", "Overdue"),
+    ],
 )
 def test_backups_that_made_no_copy_are_events_of_their_own(status: str, kind: str) -> None:
     assert event_type(status) == f"Meshward.Backup.{kind}"

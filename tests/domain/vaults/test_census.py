@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.restores.watch import WatchedJob
-from shared.domain.vaults.census import CensusVolume, Proof, Standing, by_source, census, good_backups
+from shared.domain.vaults.census import CensusVolume, Proof, Standing, by_source, census, good_backups, lost
 from shared.domain.vaults.source import FoundItem
+from tests.worlds.facts.protections import cluster
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 AT = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers"
@@ -83,3 +85,13 @@ def test_what_was_known_of_an_instance_is_found_whatever_the_case_of_its_id() ->
     before = census([Standing(cluster="c", protected=True, instance=INSTANCE.id, proof=proof)], NOW)
     assert before.proof(INSTANCE.id.upper()) == proof
     assert before.proof("/other") == Proof()
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("ProtectionStopped", "ProtectionLost"), ("ProtectionDreaming", "StateUnknown")]
+)
+def test_an_instance_that_doesn_t_protect_any_more_says_whether_its_state_is_known(state: str, reason: str) -> None:
+    standing = lost(cluster(), msgspec.structs.replace(INSTANCE, state=state))
+    assert (standing.protected, standing.reason) == (False, reason)
+    assert state in standing.message
+    assert lost(cluster(), None).reason == "ProtectionLost"

@@ -10,19 +10,16 @@ from shared.domain.vaults.findings import (
     FoundInstance,
     FoundOperation,
     OperationResult,
-    at_least,
     concluded,
-    flaws,
     require_installed,
     require_protected,
     require_settled,
-    require_strong,
     require_unclaimed,
-    weaknesses,
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import protection_of
 from shared.domain.vaults.source import VaultService
+from shared.domain.vaults.strength import at_least, flaws, require_strong, weaknesses
 from tests.worlds.facts.protections import EXTENSION, INSTANCE, PROTECTION, VAULT, cluster
 
 REQUIREMENTS = PROTECTION.requirements(VaultService.BACKUP)
@@ -35,9 +32,18 @@ def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:
     assert require_settled("the vault", found) is found
 
 
-@pytest.mark.parametrize("state", ["Provisioning", "Updating", "Creating", "Unknown", ""])
-def test_every_state_but_succeeded_means_later(state: str) -> None:
-    with pytest.raises(NotConverged, match="Provisioning"):
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("Provisioning", "Provisioning"),
+        ("Updating", "Provisioning"),
+        ("Creating", "Provisioning"),
+        ("Unknown", "StateUnknown"),
+        ("", "StateUnknown"),
+    ],
+)
+def test_every_state_but_succeeded_means_later_and_one_that_nobody_knows_says_so(state: str, reason: str) -> None:
+    with pytest.raises(NotConverged, match=f"^{reason}: the vault is"):
         require_settled("the vault", Found(state=state))
 
 
@@ -68,8 +74,7 @@ def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, s
     [
         ({"redundancy": "LocallyRedundant"}, "redundancy is LocallyRedundant"),
         ({"redundancy": "ZoneRedundant"}, "redundancy is ZoneRedundant"),
-        ({"redundancy": "SomethingNew"}, "redundancy is SomethingNew"),
-        ({"redundancy": "", "principal": ""}, "no system-assigned identity; redundancy is unknown"),
+        ({"principal": ""}, "no system-assigned identity"),
     ],
 )
 def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str], named: str) -> None:
@@ -99,13 +104,38 @@ def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     ("weaker", "named"),
     [
         ({"soft_delete": "Off"}, "soft delete is Off, not On"),
-        ({"soft_delete": ""}, "soft delete is unknown, not On"),
+        ({"soft_delete": ""}, "soft delete is not set, not On"),
         ({"soft_delete_days": 13}, "soft delete keeps 13 days, not 14"),
         ({"immutability": "Disabled"}, "immutability is Disabled, not Unlocked"),
     ],
 )
 def test_what_can_be_made_stronger_is_named(weaker: dict[str, str | float], named: str) -> None:
     assert weaknesses(REQUIREMENTS, msgspec.structs.replace(VAULT, **weaker)) == [named]
+
+
+@pytest.mark.parametrize(
+    ("strange", "named"),
+    [
+        ({"redundancy": "SomethingNew"}, "redundancy is SomethingNew"),
+        ({"redundancy": ""}, "redundancy is not told"),
+        ({"soft_delete": "Invalid"}, "soft delete is Invalid"),
+        ({"immutability": "Sealed"}, "immutability is Sealed"),
+    ],
+)
+def test_a_word_that_nobody_knows_is_neither_weaker_nor_stronger(strange: dict[str, str], named: str) -> None:
+    vault = msgspec.structs.replace(VAULT, **strange)
+    with pytest.raises(PermanentError, match=f"SettingUnknown.*{named}"):
+        require_strong(REQUIREMENTS, vault)
+    assert (flaws(REQUIREMENTS, vault), weaknesses(REQUIREMENTS, vault)) == ([], [])
+    assert at_least(REQUIREMENTS, vault) == vault
+
+
+def test_access_in_a_word_that_nobody_knows_is_refused_where_the_policy_document_asks_for_none() -> None:
+    vault = msgspec.structs.replace(VAULT, public=None)
+    assert require_strong(REQUIREMENTS, vault) is vault
+    closed = msgspec.structs.replace(PROTECTION, terms=ProtectPolicy(public_network=False))
+    with pytest.raises(PermanentError, match=r"SettingUnknown.*public networks"):
+        require_strong(closed.requirements(VaultService.BACKUP), vault)
 
 
 def test_a_vault_in_the_making_is_not_judged_yet() -> None:
@@ -142,7 +172,7 @@ def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
             require_unclaimed(PROTECTION, [msgspec.structs.replace(INSTANCE, id=id)])
 
 
-@pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
+@pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running"])
 def test_a_validation_under_way_is_waited_for_whatever_error_it_carries(state: str) -> None:
     with pytest.raises(NotConverged, match="UnderWay"):
         concluded("it", FoundOperation(state=state, code="NotFound", message="not yet"))
@@ -152,7 +182,17 @@ def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
     assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", message="not yet")) == OperationResult()
     failed = FoundOperation(state="Failed", code="UserErrorX", message="a role is missing")
     assert concluded("it", failed) == OperationResult(code="UserErrorX", message="a role is missing")
-    assert concluded("it", FoundOperation(state="Canceled")).code == "Canceled"
+
+
+@pytest.mark.parametrize("state", ["Canceled", "cancelled", "PartiallySucceeded", "FAILED"])
+def test_what_ended_without_success_has_ended(state: str) -> None:
+    assert concluded("it", FoundOperation(state=state)).code == state
+
+
+@pytest.mark.parametrize("state", ["", "Frobnicated", "Invalid"])
+def test_an_operation_in_a_state_that_nobody_knows_has_neither_succeeded_nor_failed(state: str) -> None:
+    with pytest.raises(NotConverged, match=f"StateUnknown: it is {state or 'in no state'}"):
+        concluded("it", FoundOperation(state=state))
 
 
 def test_a_configured_protection_is_the_end() -> None:
@@ -169,6 +209,13 @@ def test_a_configured_protection_is_the_end() -> None:
 )
 def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> None:
     with pytest.raises(NotConverged):
+        require_protected(PROTECTION, found)
+
+
+def test_a_protection_in_a_state_that_nobody_knows_is_neither_good_nor_lost_nor_changed() -> None:
+    found = msgspec.structs.replace(INSTANCE, protection="ProtectionDreaming")
+    assert (found.configured, found.changing, found.movable) == (False, False, False)
+    with pytest.raises(NotConverged, match=r"StateUnknown.*ProtectionDreaming"):
         require_protected(PROTECTION, found)
 
 

@@ -2,13 +2,25 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, NotConverged
 from shared.domain.incarnation import Incarnation
+from shared.domain.vaults.findings import Found
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.release import Absence, is_gone, protections, require_absent, require_confirmed
+from shared.domain.vaults.release import (
+    Absence,
+    Remains,
+    is_gone,
+    may_delete,
+    protections,
+    require_absent,
+    require_confirmed,
+    require_deleted,
+)
+from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.tagged import TaggedVault
 from tests.worlds.facts.protections import BORN, PROTECTION, cluster, protection_named
 from tests.worlds.facts.tagged import vault
@@ -79,3 +91,75 @@ def test_a_vault_whose_cluster_s_id_is_taken_again_is_left_to_people() -> None:
     require_absent(PROTECTION, None)
     with pytest.raises(Conflict, match="CreatedAgain"):
         require_absent(PROTECTION, cluster())
+
+
+PART = "Backup vault bv"
+
+
+@pytest.mark.parametrize(
+    ("state", "may"),
+    [("Succeeded", True), ("Failed", True), ("Canceled", True), ("Deleting", False), ("DELETING", False)],
+)
+def test_what_is_being_deleted_isn_t_deleted_again(state: str, *, may: bool) -> None:
+    assert may_delete(PART, Found(state=state)) is may
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("Provisioning", "Provisioning"),
+        ("Updating", "Provisioning"),
+        ("", "StateUnknown"),
+        ("Dreaming", "StateUnknown"),
+    ],
+)
+def test_what_azure_is_at_work_on_or_in_a_state_that_nobody_knows_isn_t_deleted(state: str, reason: str) -> None:
+    with pytest.raises(NotConverged, match=f"^{reason}: {PART}"):
+        may_delete(PART, Found(state=state))
+
+
+INSTANCE = FoundItem(
+    id=PROTECTION.instance_id, source_id="c", name="a", state="ProtectionConfigured", policy="", deleted=False
+)
+ITEM = FoundItem(
+    id=f"{PROTECTION.recovery_services_vault_id}/backupFabrics/Azure/protectionContainers/c/protectedItems/i",
+    source_id="s",
+    name="carts",
+    state="IRPending",
+    policy="",
+    deleted=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "state"),
+    [
+        (INSTANCE, "ProtectionDreaming"),
+        (INSTANCE, ""),
+        (INSTANCE, "IRPending"),  # a word of Recovery Services vaults alone
+        (ITEM, "ProtectionDreaming"),
+        (ITEM, ""),
+        (ITEM, "ProtectionConfigured"),  # a word of Backup vaults alone
+    ],
+)
+def test_backups_in_a_state_that_nobody_knows_are_neither_deleted_nor_taken_for_deleted(
+    item: FoundItem, state: str
+) -> None:
+    odd = msgspec.structs.replace(item, name="odd", state=state)
+    remains = Remains(parts=(), items=(INSTANCE, odd, ITEM))
+    assert remains.deletable_items == [INSTANCE, ITEM]
+    with pytest.raises(NotConverged, match="StateUnknown: the backup of odd is"):
+        require_deleted(remains)
+
+
+def test_a_backup_that_azure_is_at_work_on_isn_t_deleted_yet() -> None:
+    remains = Remains(parts=(), items=(msgspec.structs.replace(INSTANCE, state="UpdatingProtection"), ITEM))
+    assert remains.deletable_items == [ITEM]
+    with pytest.raises(NotConverged, match="Deleting: the backups of a, carts are being deleted"):
+        require_deleted(remains)
+
+
+def test_what_is_deleted_is_neither_deleted_again_nor_judged_by_its_state() -> None:
+    remains = Remains(parts=(), items=(msgspec.structs.replace(ITEM, state="ProtectionDreaming", deleted=True),))
+    assert remains.deletable_items == []
+    require_deleted(remains)

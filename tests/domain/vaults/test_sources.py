@@ -12,7 +12,7 @@ from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import protection_of, source_grants
 from shared.domain.vaults.shares import FileShare
 from shared.domain.vaults.source import FoundItem, SourceCandidate, VaultService
-from shared.domain.vaults.sources import sources_of
+from shared.domain.vaults.sources import sources_of, unfit
 from tests.worlds.facts.protections import VAULT as BACKUP_VAULT
 from tests.worlds.facts.protections import cluster
 
@@ -147,6 +147,38 @@ def test_an_account_that_our_own_vault_holds_is_taken_over() -> None:
 def test_what_somebody_ended_is_not_taken_up_again(changed: dict[str, object], why: str) -> None:
     plan = planned(msgspec.structs.replace(ITEM, **changed))
     assert why in plan.refused[0]
+
+
+@pytest.mark.parametrize(("state", "counts"), [("IRPending", True), ("protected", True), ("ProtectionPaused", False)])
+def test_only_states_that_are_known_to_be_good_count_as_protected(state: str, *, counts: bool) -> None:
+    plan = planned(msgspec.structs.replace(ITEM, state=state))
+    assert [state in line for line in plan.refused] == ([] if counts else [True])
+
+
+@pytest.mark.parametrize("state", ["", "ProtectionDreaming"])
+def test_an_item_in_a_state_that_nobody_knows_isn_t_protected_and_says_why(state: str) -> None:
+    (line,) = planned(msgspec.structs.replace(ITEM, state=state)).refused
+    assert f"its protection is {state or 'in no state'}, which is no state that Meshward knows" in line
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("ProtectionConfigured", ""),
+        ("ProtectionStopped", "resume it"),
+        ("BackupsSuspended", "look at it in the vault"),
+        ("UpdatingProtection", "wait until Azure is done with it"),
+        ("IRPending", "which is no state that Meshward knows"),
+    ],
+)
+def test_an_item_of_a_backup_vault_is_judged_by_the_words_of_backup_vaults(state: str, why: str) -> None:
+    item = msgspec.structs.replace(ITEM, id=PROTECTION.instance_id, state=state)
+    assert why in unfit(item)
+    assert item.configured is (not why) is (not unfit(item))
+
+
+def test_a_deleted_item_isn_t_configured_whatever_its_state_says() -> None:
+    assert not msgspec.structs.replace(ITEM, deleted=True).configured
 
 
 def test_terms_that_need_more_snapshots_than_a_share_has_are_refused() -> None:

@@ -1,7 +1,8 @@
 """A finished backup is verified: the real runtime, the durable engine and the simulated Azure together."""
 
+import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -9,11 +10,12 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
+from local.cloud.backup.rows import POINTS
 from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault
 from local.host.management import PREFIX
 from local.stage import RunningApp
-from tests.worlds.times import HOUR
+from tests.worlds.times import DAY, HOUR
 from tests.worlds.verifications import CLUSTER, SOON, announce, back_up, checks, isolated, restores, runs, sent, verdict
 
 
@@ -35,6 +37,21 @@ async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage:
     ]
     assert 0 < result["rpo_s"] < 900
     assert 200 < result["rto_s"] < 1800
+
+
+async def test_a_cluster_s_point_is_waited_for_though_its_time_lies_before_the_end_of_its_job(
+    stage: RunningApp,
+) -> None:
+    job, arm = back_up(stage), stage.world.arm
+    (point,) = arm.of_type(POINTS)
+    taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])
+    assert 40 < (datetime.fromisoformat(job["properties"]["endTime"]) - taken).total_seconds() < 41
+    yesterday = point["properties"] | {"recoveryPointTime": (taken - DAY).isoformat()}
+    arm.store(point | {"id": f"{point['id']}-before", "name": f"{point['name']}-before", "properties": yesterday})
+    arm.remove(point["id"])
+    stage.clock.after(600, lambda: arm.store(point))
+    result = await verdict(stage, job)
+    assert (result["verdict"], result["point"]) == ("Verified", point["name"])
 
 
 async def test_a_backup_of_a_share_is_verified_and_nothing_is_left_over(calm: RunningApp) -> None:
@@ -99,6 +116,19 @@ async def test_a_restore_with_warnings_is_verified_with_findings(stage: RunningA
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "VerifiedWithFindings"
     assert result["reasons"][0].startswith("restore warnings")
+
+
+async def test_a_verdict_that_an_earlier_version_has_written_to_the_ledger_stands(calm: RunningApp) -> None:
+    await verdict(calm, back_up(calm, "share"))
+    (written,) = (calm.evidence / "verdicts").iterdir()
+    job = back_up(calm, "share")
+    former = calm.store / "verdicts" / f"{job['name']}.json"
+    former.parent.mkdir()
+    former.write_bytes(written.read_bytes())
+    await calm.run(f"verify-{job['name']}", SOON)
+    (run,) = [each for each in runs(calm) if each.id == f"verify-{job['name']}"]
+    assert run.output == json.loads(written.read_bytes())
+    assert list((calm.evidence / "verdicts").iterdir()) == [written]
 
 
 async def test_a_manifest_that_can_t_be_read_leaves_the_verdict_open_and_nothing_behind(stage: RunningApp) -> None:

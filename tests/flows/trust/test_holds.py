@@ -39,7 +39,7 @@ def old_root(vault: Vault) -> x509.Certificate:
 
 
 def record(stage: RunningApp, instance_id: str = RUN) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((stage.store / "rotations" / f"{instance_id}.json").read_text())
+    found: dict[str, Any] = json.loads((stage.evidence / "rotations" / f"{instance_id}.json").read_text())
     return found
 
 

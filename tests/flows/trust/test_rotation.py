@@ -29,6 +29,7 @@ from tests.worlds.rotations import (
     vault,
     writes,
 )
+from tests.worlds.store import misplaced
 from tests.worlds.times import HOUR, MINUTE
 
 
@@ -63,7 +64,8 @@ async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
         assert set(issuers.values()) == {3}, "the issuer once, and the bundle beside it with each bundle"
         others = {line: n for line, n in again.items() if line not in {**restarts, **bundles, **issuers}}
         assert {n for line, n in others.items() if not line.endswith("/create")} == {1}, others
-        assert json.loads((stage.store / "rotations" / f"{RUN}.json").read_text()) == result
+        assert json.loads((stage.evidence / "rotations" / f"{RUN}.json").read_text()) == result
+        assert misplaced(stage) == []
         assert_no_secret(stage)
 
 

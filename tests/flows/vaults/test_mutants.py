@@ -1,7 +1,7 @@
 """Protections and releases that leave one of their safeguards out: the simulated Azure shows what each of them is for.
 
-With the real app, each of these worlds ends as its neighbour test in test_protection, test_upkeep or test_releases
-says.
+With the real app, each of these worlds ends as its neighbour test in test_protection, test_upkeep, test_releases or
+test_unknown says.
 """
 
 from collections.abc import AsyncIterator
@@ -63,11 +63,13 @@ def nothing(real: Any, *_: Any) -> None:
 
 
 NOBODY_ASKED = Mutant("functions.vaults.steps.create", with_less)
-NO_LOOK_AT_REDUNDANCY = Mutant("shared.domain.vaults.findings.flaws", none)
-NO_MAX = Mutant("shared.domain.vaults.findings.at_least", loosened)
+NO_LOOK_AT_REDUNDANCY = Mutant("shared.domain.vaults.strength.flaws", none)
+NO_MAX = Mutant("shared.domain.vaults.strength.at_least", loosened)
 NO_LOOK_AT_HOLDERS = Mutant("shared.domain.vaults.findings._is_own", always)
 NO_LOOK_AT_GRANTS = Mutant("shared.domain.vaults.plan.plan_of", without_grants)
 NO_TIME = Mutant("shared.domain.vaults.release.release_of", at_once)
+NO_LOOK_AT_WORDS = Mutant("shared.domain.vaults.strength.unknown_settings", none)
+NO_LOOK_AT_STATES = Mutant("shared.domain.vaults.release.may_delete", always)
 NO_WAITING = Mutant("shared.domain.vaults.release.require_empty", nothing)
 
 
@@ -136,3 +138,21 @@ async def test_without_waiting_for_what_is_soft_deleted_its_vault_and_snapshots_
             e.method == "DELETE" and "/backupVaults/" in e.url and "/backupInstances/" not in e.url
             for e in asked(stage)
         )
+
+
+async def test_without_a_look_at_its_words_a_vault_whose_redundancy_nobody_knows_is_used(tmp_path: Path) -> None:
+    async with grown(NO_LOOK_AT_WORDS, tmp_path) as stage:
+        await protect(stage)
+        one(stage, VAULTS)["properties"]["storageSettings"][0]["type"] = "MoonRedundant"
+        await stage.clock.advance(DAY)
+        assert (await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")).status == "Completed"
+
+
+async def test_without_a_look_at_its_state_a_vault_is_deleted_whatever_azure_says_of_it(tmp_path: Path) -> None:
+    async with grown(NO_LOOK_AT_STATES, tmp_path) as stage:
+        write_policy(stage, release_after="P9D")
+        vault = await left_behind(stage)
+        vault["properties"]["provisioningState"] = "Dreaming"
+        await stage.clock.advance(26 * DAY)
+        deleted = [e.url.partition("?")[0] for e in asked(stage) if e.method == "DELETE"]
+        assert any(url.endswith(vault["name"]) for url in deleted)

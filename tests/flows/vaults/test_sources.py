@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.cloud.arm import Resource
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.stage import RunningApp
 from shared.domain.vaults.roles import CONTRIBUTOR
@@ -187,6 +188,29 @@ async def test_drift_of_the_recovery_services_vault_is_mended(stage: RunningApp)
     assert (await swept(stage))["changes"] == []
 
 
+@pytest.mark.parametrize(("takes", "answers"), [(100, {202}), (300, {202, 409})])
+async def test_a_vault_is_asked_to_change_once_and_what_azure_refuses_meanwhile_is_waited_for(
+    stage: RunningApp, takes: float, answers: set[int]
+) -> None:
+    await protect(stage)
+    stage.world.recovery_vaults.update_seconds = takes
+    one(stage, VAULTS)["properties"]["securitySettings"]["immutabilitySettings"] = {"state": "Disabled"}
+    (change,) = (await swept(stage))["changes"]
+    assert "immutability is Disabled, not Unlocked" in change
+    answered = [e.status for e in stage.world.wire.exchanges if e.method == "PATCH"]
+    assert (set(answered), answered.count(202)) == (answers, 1)
+    assert (await swept(stage))["changes"] == []
+
+
+async def test_a_change_that_the_network_doubles_is_made_once(stage: RunningApp) -> None:
+    await protect(stage)
+    one(stage, VAULTS)["properties"]["securitySettings"]["immutabilitySettings"] = {"state": "Disabled"}
+    stage.world.wire.inject(InjectedFault("PATCH .*/vaults/[^/]+$", "double"))
+    assert len((await swept(stage))["changes"]) == 1
+    assert 409 in [e.status for e in stage.world.wire.exchanges if e.method == "PATCH"]
+    assert (await swept(stage))["changes"] == []
+
+
 async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_document_says_so(stage: RunningApp) -> None:
     await protect(stage)
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Enabled"
@@ -263,6 +287,7 @@ async def test_volumes_do_not_wait_for_a_cluster_that_can_not_be_protected(stage
 
 
 async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_backups(stage: RunningApp) -> None:
+    stage.world.backup_vaults.delete_seconds = 0.0
     write_policy(stage, release_after="P9D")
     await protect(stage)
     stage.world.aks.remove(CLUSTER)
@@ -275,6 +300,8 @@ async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_b
     release = next(i for i in stage.host.instances() if i.name == "release_cluster")
     assert release.status == "Completed", release.failure
     assert (of(stage.world, ITEMS), of(stage.world, CONTAINERS), of(stage.world, VAULTS)) == ([], [], [])
+    deleted = [e.status for e in stage.world.wire.exchanges if e.method == "DELETE" and "backupVaults/bv-" in e.url]
+    assert deleted[-1] == 200, "the one vault was gone at once"
     assert stage.world.file_shares.exists(ACCOUNT, "carts"), "what was backed up is somebody else's"
 
 

@@ -95,7 +95,7 @@ async def test_what_has_drifted_is_mended_and_told(stage: RunningApp) -> None:
     await protect(stage)
     vault = one(stage, VAULTS)
     vault["properties"]["securitySettings"] = {
-        "softDeleteSettings": {"state": "Off", "retentionDurationInDays": 14.0},
+        "softDeleteSettings": {"state": "OFF", "retentionDurationInDays": 14.0},
         "immutabilitySettings": {"state": "Disabled"},
     }
     account = next(a for a in of(stage.world, "Microsoft.Storage/storageAccounts"))
