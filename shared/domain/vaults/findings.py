@@ -158,7 +158,7 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
 
 def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [str(vault_in(h.id) or shown(h.id)) for h in holders if not same(h.id, protection.instance_id)]
+    others = [str(vault_in(h.id) or shown(h.id)) for h in holders if not _is_own(protection, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
@@ -178,6 +178,10 @@ def require_undeleted(protection: Protection, deleted: Sequence[FoundItem]) -> N
             f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {own.day}; "
             "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
+
+
+def _is_own(protection: Protection, holder: FoundInstance) -> bool:
+    return same(holder.id, protection.instance_id)
 
 
 def concluded(label: str, found: FoundOperation) -> OperationResult:
