@@ -73,7 +73,7 @@ def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, 
 
 @serves(routes.SHOW_UPCOMING_ROTATIONS)
 async def show_upcoming_rotations(call: ApiCall) -> object:  # noqa: ARG001
-    return {"rotations": await by_hand.all_upcoming()}
+    return {"rotations": await by_hand.all_upcoming(), "not_admitted": await by_hand.all_claims()}
 
 
 @serves(routes.SHOW_ROTATION_PLAN)

@@ -103,7 +103,9 @@ class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError("point_id: it isn't the name of a recovery point")
 
 
-SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", "which trust root is due when, and why")
+SHOW_UPCOMING_ROTATIONS = ApiRoute(
+    "GET", "plans/rotations", "which trust root is due when, and why; who claims a trust domain that does not list it"
+)
 SHOW_ROTATION_PLAN = ApiRoute(
     "GET",
     "plans/rotations/{certificate}",

@@ -17,6 +17,7 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.engine.incoming import declined_if_refused, envelope_of
+from shared.domain.admission import AllowList, Fleet
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.selftest import (
@@ -97,8 +98,15 @@ def selftest(run: Runbook, sent: SelftestEvent) -> Steps[SelftestReport]:
 async def plan_selftest(sent: SelftestEvent) -> list[SelftestCheck]:  # noqa: ARG001  # activities are called alike
     """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
     roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
-    clusters = await _seen(services().rotator.clusters.list())
-    return checks_of(_settings(), await _seen(_system_topics()), [root.certificate for root in roots], clusters)
+    return checks_of(_settings(), await _seen(_system_topics()), [root.certificate for root in roots], await _fleet())
+
+
+async def _fleet() -> Fleet:
+    """The clusters that are seen; none where the policy document doesn't say who of them may be contacted."""
+    try:
+        return await services().rotator.fleet()
+    except MeshwardError:
+        return Fleet([], AllowList({}))
 
 
 async def _seen[T](listing: Awaitable[list[T]]) -> list[T]:
@@ -183,20 +191,24 @@ async def _evidence(_: SelftestCheck) -> None:
     await services().evidence.read(TRIED.path(name="evidence"))  # what was written there could never be removed
 
 
+async def _admission(check: SelftestCheck) -> None:
+    (await services().allow_list()).member(check.trust_domain, check.subject)
+
+
 async def _cluster_of_rotator(check: SelftestCheck) -> None:
-    async with services().rotator.linkerd.mesh(check.subject) as mesh:
+    async with services().rotator.linkerd.mesh(check.subject, check.trust_domain) as mesh:
         require_permitted("rotator", check.subject, await mesh.missing_permissions())
 
 
 async def _cluster_of_provisioner(check: SelftestCheck) -> None:
-    missing = await services().provisioner.backup_namespaces.missing_permissions(check.subject)
+    namespaces = services().provisioner.backup_namespaces
+    missing = await namespaces.missing_permissions(check.subject, check.trust_domain)
     require_permitted("provisioner", check.subject, missing)
 
 
 async def _cluster_of_verifier(check: SelftestCheck) -> None:
-    require_permitted(
-        "verifier", check.subject, await services().verifier.namespaces.missing_permissions(check.subject)
-    )
+    missing = await services().verifier.namespaces.missing_permissions(check.subject, check.trust_domain)
+    require_permitted("verifier", check.subject, missing)
 
 
 _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {
@@ -211,6 +223,8 @@ _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {
     "key": _key,
     "store": _store,
     "evidence": _evidence,
+    "policy document": lambda _: services().policy(),
+    "admission": _admission,
     "cluster as rotator": _cluster_of_rotator,
     "cluster as provisioner": _cluster_of_provisioner,
     "cluster as verifier": _cluster_of_verifier,

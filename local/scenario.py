@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from local.cloud.arm import SUBSCRIPTION
 from local.cloud.backup.readiness import CONTRIBUTOR
 from local.cloud.backup.restoring import ACCOUNT_CONTRIBUTOR, BLOB_DATA_OWNER
 from local.cloud.key_vault.vault import Vault
@@ -31,9 +32,17 @@ SCRATCH_GROUP, STAGING_ACCOUNT = "rg-scratch", "stcontosostaging"
 SCRATCH = {"scratch_group": SCRATCH_GROUP, "staging_account": STAGING_ACCOUNT}  # as the policy document names them
 
 _MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
+CLUSTER_GROUP = "rg-clusters"  # whose clusters the trust domain lists
 _FIRST = ("aks-east", "aks-west")
 BACKED_UP_CLUSTER = _FIRST[0]
 _FILE_DATA_PRIVILEGED_READER = "b8eda974-7b85-4f76-af95-65846b26df6d"
+
+
+def policy(**said: Any) -> dict[str, Any]:
+    """The policy document of the scenario: who belongs to the trust domain, and what else is said."""
+    domains = said.get("trust_domains", {})
+    own = {"members": [f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{CLUSTER_GROUP}"]} | domains.get(TRUST_DOMAIN, {})
+    return {**said, "trust_domains": {**domains, TRUST_DOMAIN: own}}
 
 
 def seed(world: World, *, clusters: int = 2) -> None:

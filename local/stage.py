@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from local import scenario
 from local.cloud.arm import SUBSCRIPTION
@@ -57,6 +58,10 @@ class RunningApp:
         """Let virtual time run until an instance (by id) has ended, or until a condition holds."""
         await self.clock.run_until(until if callable(until) else lambda: self.ended(until), limit)
 
+    def say(self, **said: Any) -> None:
+        """Let the policy document say this, beside who belongs to the scenario's trust domain."""
+        _write_policy(self.store, **said)
+
     def ended(self, instance_id: str) -> bool:
         instance = self.host.instance(instance_id)
         return instance is not None and instance.ended
@@ -94,6 +99,7 @@ async def open_stage(
             log: list[str] = []
             telemetry_settings = monitored(world) if telemetry else {}
             environ = {**environment(world, Path(folder)), **telemetry_settings, **(settings or {})}
+            _write_policy(Path(folder) / "store")
             host = FunctionsHost(app, environ, world.clock, on_log=log.append, launch=launch)
             try:
                 await host.start(port)
@@ -134,6 +140,10 @@ def environment(world: World, folder: Path) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(authority),
         **{f"MESHWARD_{name.upper()}": value for name, value in settings.items()},
     }
+
+
+def _write_policy(store: Path, **said: Any) -> None:
+    (store / "policy.json").write_text(json.dumps(scenario.policy(**said)))
 
 
 def monitored(world: World) -> dict[str, str]:

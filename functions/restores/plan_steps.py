@@ -76,7 +76,8 @@ async def take_manifest(source: RestoreSource) -> RestoreSource:
     if own:
         names = (await world.ledger.get(MANIFEST, own[0])).names
         return msgspec.structs.replace(source, names=names, manifest=own[0])
-    taken = manifest_of(await world.verifier.copies[source.item.kind].contents(source.item), world.now())
+    copies = world.verifier.copies[source.item.kind]
+    taken = manifest_of(await copies.contents(source.item, source.trust_domain), world.now())
     path = manifest_path(source.item.id, name, taken.taken)
     await world.ledger.create(path, MANIFEST.encoded(taken))
     return msgspec.structs.replace(source, names=taken.names, manifest=path)

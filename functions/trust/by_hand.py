@@ -10,6 +10,7 @@ from functions.engine.client import Client
 from functions.trust.fleet_steps import find_work
 from functions.trust.meshes import MESHES
 from functions.trust.rotation import find_rotation, find_upcoming, request_rotation, rotate_trust_root
+from shared.domain.admission import Claim
 from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
 from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.moves import RotationEvent, phase_after
@@ -28,6 +29,11 @@ async def all_upcoming() -> list[Upcoming]:
     return await find_upcoming(await services().rotator.key_vault.certificates())
 
 
+async def all_claims(trust_domain: str = "") -> list[Claim]:
+    """Who claims a trust domain that doesn't list it, and so isn't rotated; with a name, that one alone."""
+    return (await services().rotator.fleet()).claims(trust_domain)
+
+
 async def current_plan(certificate: str, mode: str = "") -> RotationPlan:
     """The plan of the rotation of this root as it is now: of what is due, or of the mode that is asked for."""
     if mode and mode not in _MODES:
@@ -39,6 +45,7 @@ async def current_plan(certificate: str, mode: str = "") -> RotationPlan:
         rotation,
         await _fingerprints(rotation, certificates),
         await _members(rotation),
+        await all_claims(rotation.trust_domain),
         compromised=mode == "compromise",
     )
 

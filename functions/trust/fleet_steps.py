@@ -52,7 +52,7 @@ class EndedRotation(msgspec.Struct, frozen=True, kw_only=True):
 async def find_work(state: RotationState) -> Round:
     """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
     mesh, domain = state.rotation.mesh, state.rotation.trust_domain
-    available, unavailable = members_of(mesh, domain, await services().rotator.clusters.list())
+    available, unavailable = members_of(mesh, domain, await services().rotator.fleet())
     _log_refused_commands(state)
     state = begin_round(state, [*available, *unavailable], services().now())
     policy = await services().policy()

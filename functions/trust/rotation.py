@@ -117,9 +117,9 @@ async def find_upcoming(certificates: Sequence[VaultCertificate]) -> list[Upcomi
     policy, now = await services().policy(), services().now()
     due = {root: upcoming(root, policy.at(root.trust_domain).trust, now) for root in current_roots(certificates)}
     if any(one.mode is not Mode.ROUTINE for one in due.values()):
-        clusters = await services().rotator.clusters.list()
+        fleet = await services().rotator.fleet()
         for root in due:
-            members = members_in(root.mesh, root.trust_domain, clusters)
+            members = members_in(root.mesh, root.trust_domain, fleet)
             due[root] = upcoming(root, policy.at(root.trust_domain).trust, now, len(members))
     return sorted(due.values(), key=lambda root: root.due)
 

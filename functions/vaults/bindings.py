@@ -24,6 +24,7 @@ from shared.domain.vaults.binding import (
     entry_of,
     federation,
     hosts,
+    trust_domain_of,
 )
 from shared.domain.vaults.binding_linkerd import LINKERD
 from shared.domain.vaults.protection import Protection
@@ -48,6 +49,7 @@ def bind_workloads(run: Runbook, protection: Protection) -> Steps[None]:
 @activity(app)
 async def ensure_identity(protection: Protection) -> Binding:
     """The identity of the cluster's backup workloads."""
+    await _require_member(protection)
     identities = services().provisioner.workload_identities
     found = await identities.identity(protection)
     if found is None:
@@ -67,10 +69,10 @@ async def ensure_federation(binding: Binding) -> Binding:
 @activity(app)
 async def ensure_policies(binding: Binding) -> Binding:
     """The service account's identity and the mesh's policies, once the mesh acts by them."""
-    mesh = MESHES[binding.protection.mesh]
-    objects = [account_of(binding.client), *mesh.policies(hosts(binding.protection))]
+    protection, mesh = binding.protection, MESHES[binding.protection.mesh]
+    objects = [account_of(binding.client), *mesh.policies(hosts(protection))]
     pending = mesh.pending(
-        await services().provisioner.backup_namespaces.ensure(binding.protection.cluster_id, objects)
+        await services().provisioner.backup_namespaces.ensure(protection.cluster_id, protection.trust_domain, objects)
     )
     if pending:
         raise NotConverged("PolicyNotAccepted", pending)
@@ -80,6 +82,7 @@ async def ensure_policies(binding: Binding) -> Binding:
 @activity(app)
 async def record_binding(binding: Binding) -> IdentityMapEntry:
     """The entry of the identity map; a changed one is its next version."""
+    await _require_member(binding.protection)
     return await _record(entry_of(binding, MESHES[binding.protection.mesh]))
 
 
@@ -91,6 +94,11 @@ async def close_binding(protection: Protection) -> Protection:
     if latest:
         await _record(closed(latest))
     return protection
+
+
+async def _require_member(protection: Protection) -> None:
+    """Raise PermanentError unless the trust domain that the cluster claims lists it."""
+    (await services().allow_list()).member(trust_domain_of(protection), protection.cluster_id)
 
 
 async def _record(entry: IdentityMapEntry) -> IdentityMapEntry:

@@ -47,21 +47,21 @@ async def take(client: Client) -> None:
     world, now = services(), services().now()
     if await world.ledger.read(path(now)) is not None:
         return
-    clusters, policy = await world.provisioner.clusters.list(), await world.policy()
+    fleet, policy = await world.provisioner.fleet(), await world.policy()
     vaults = await tagged_vaults()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
     items = await world.verifier.inventory.items()
     instances = by_source(items)
     jobs = await world.verifier.inventory.jobs(now - GRAPH_RETENTION)
     standings = []
-    for cluster in clusters:
+    for cluster in fleet.clusters:
         instance = instances.get(folded(cluster.id))
         if instance and instance.configured:
             standing = protected(cluster, instance, await _proof(before, jobs, instance.id))
         else:
             standing = await _unprotected(client, cluster, policy, vaults, instance)
         standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
-    taken = census(standings, now)
+    taken = census(standings, now, fleet.claims())
     await world.ledger.create(path(now), CENSUS.encoded(taken))
     log(CensusTaken(clusters=len(standings), protected=taken.protected))
     if taken.protected < len(standings):

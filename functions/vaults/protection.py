@@ -121,11 +121,13 @@ async def _protection(resource_id: str) -> Protection | None:
 def protection_for(cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault]) -> Protection | None:
     """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it.
 
-    A cluster that has one of the vaults keeps it.
+    One that claims a trust domain which doesn't list it gets none, and keeps what it has: which knobs hold for it is
+    open. A cluster that has one of the vaults keeps it.
     """
     terms = policy.at(cluster.trust_domain, cluster.id).protect
     if not is_due(cluster, terms):
         return None
+    policy.allow_list.contactable(cluster.trust_domain, cluster.id)
     group = services().settings.backup_resource_group
     return protection_of(cluster, group, terms, incarnation_of(cluster, vaults))
 

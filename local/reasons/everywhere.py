@@ -22,6 +22,12 @@ ANY_FLOW: Texts = {
         "is written or deleted because of it.",
         "Look at what the message names in Azure. If it stays, report the word.",
     ),
+    "NotAdmitted": ReasonText(
+        "A cluster's tag claims a trust domain that doesn't list it in the policy document. Nothing is done there: no "
+        "issuer, no root, no verification, no change of its protection.",
+        "If it belongs to the trust domain, add the line that the message has "
+        "([policy.md](policy.md#who-belongs-to-a-trust-domain)). If not, remove the tag and find out who set it.",
+    ),
     "PagesRepeat": ReasonText(
         "A list from Azure goes on with the page that was just read, so it would never end.",
         "Nothing; Meshward asks again. If it stays, report it to Azure support.",

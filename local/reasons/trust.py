@@ -35,10 +35,13 @@ HOLDS: Texts = {
         "A member is stopped, so nobody can see what its proxies trust.",
         "Start the cluster, or remove its tag `meshward:trust-domain` for good.",
     ),
-    "NoMembers": ReasonText("No cluster has the tags of the trust domain any more.", "Set the tags again, or abort."),
+    "NoMembers": ReasonText(
+        "No cluster that the policy document lists has the tags of the trust domain.",
+        "List the clusters that the message names, if they belong to it. Set the tags again, or abort.",
+    ),
     "LinkedClusterNotMember": ReasonText(
         "A member has a Link to a cluster that isn't a member, so that cluster wouldn't get the new root.",
-        "Tag that cluster too, or delete the Link.",
+        "List that cluster in the policy document and tag it too, or delete the Link.",
     ),
     "UnsupportedLinkerd": ReasonText(
         "Meshward doesn't support this version of Linkerd.", "Upgrade Linkerd or Meshward."
@@ -60,6 +63,17 @@ HOLDS: Texts = {
     "BadIssuer": ReasonText(
         "The Secret `linkerd-identity-issuer` has no valid certificate.",
         "Create it again with an issuer signed by the current root, as Linkerd's docs on external CAs say.",
+    ),
+    "IssuerKeyMismatch": ReasonText(
+        "The private key in the Secret `linkerd-identity-issuer` isn't that of the certificate beside it: the "
+        "cluster doesn't prove that it holds its issuer.",
+        "Find out who wrote the Secret. Put the right key back, or "
+        "[make an issuer by hand](clusters.md#the-first-issuer).",
+    ),
+    "IssuerNotValid": ReasonText(
+        "The issuer has expired, for instance while the cluster was stopped, or isn't valid yet. Nothing is issued in "
+        "its place.",
+        "[Make an issuer by hand](clusters.md#the-first-issuer).",
     ),
     "OwnedByOther": ReasonText(
         "Helm, cert-manager, trust-manager, Argo CD, Flux or another tool writes the bundle or the issuer.",

@@ -1,23 +1,27 @@
 """The policy document: how Meshward does its work, for everything and for single trust domains and clusters.
 
     {"default":       {"trust": {"restarts_at_once": 5}},
-     "trust_domains": {"shop.example": {"trust": {"maintenance": [{"from": "01:00", "to": "05:00"}]}}},
+     "trust_domains": {"shop.example": {"members": ["/subscriptions/…/resourceGroups/shop"],
+                                        "trust": {"maintenance": [{"from": "01:00", "to": "05:00"}]}}},
      "clusters":      {"/subscriptions/…/managedClusters/blue": {"trust": {"distribute_within": "P3D"}}}}
 
 Rules:
 - Every knob has a default, so that an absent document is one that says nothing.
 - A cluster's knob overrides its trust domain's, which overrides the document's default; a list is replaced as a whole.
   Names are compared without case.
+- A trust domain lists its members, and its knobs reach these alone (`admission`).
 - A knob is declared in one place: a field of its section with its bounds, default and docstring (`knobs`).
 - Unknown names, wrong types and impossible values are refused with the JSON path of the field. A section's
   `__post_init__` refuses a value with a ValueError "<knob>: <why>".
 """
 
 import json
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
+from shared.domain.admission import AllowList, require_scope
 from shared.domain.cluster import cluster_id
 from shared.domain.conversion import Misfit, converted
 from shared.domain.errors import PermanentError
@@ -36,7 +40,22 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     verify: VerifyPolicy = VerifyPolicy()
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrustDomain(Knobs, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is said of a trust domain: who belongs to it, and the knobs that hold for these."""
+
+    members: tuple[str, ...] = ()
+    """Resource ids of clusters, of resource groups or of subscriptions, whose clusters with the domain's tags belong to
+    it. A cluster that isn't listed is never contacted, whatever its tags say."""
+
+    def __post_init__(self) -> None:
+        try:
+            for member in self.members:
+                require_scope(member)
+        except PermanentError as error:
+            raise ValueError(f"members: {error.message}") from error
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """The document as it was written, checked; its parts say what differs from the defaults of `Knobs`."""
 
     default: Any = {}
@@ -44,11 +63,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clusters: dict[str, Any] = {}
 
     def at(self, trust_domain: str = "", cluster: str = "") -> Knobs:
-        """The knobs of a cluster (resource id) of a trust domain, as far as they are given."""
-        layers = [self.default, _named(self.trust_domains, trust_domain), _named(self.clusters, cluster)]
-        sections = {section for layer in layers for section in layer}
+        """The knobs of a trust domain, or of a cluster (resource id); those of the domain if it lists the cluster."""
+        admitted = not cluster or self.allow_list.lists(trust_domain, cluster)
+        domain = _named(self.trust_domains, trust_domain) if admitted else {}
+        layers = [self.default, domain, _named(self.clusters, cluster)]
+        sections = {section for layer in layers for section in layer if section in Knobs.__struct_fields__}
         merged = {s: {k: v for layer in layers for k, v in layer.get(s, {}).items()} for s in sections}
         return _converted(merged, Knobs, f"$ (merged for {cluster or trust_domain})")
+
+    @cached_property
+    def allow_list(self) -> AllowList:
+        """Which clusters belong to which trust domain."""
+        return AllowList({name: domain.get("members", ()) for name, domain in self.trust_domains.items()})
 
 
 def policy_of(document: bytes | None) -> Policy:
@@ -59,11 +85,11 @@ def policy_of(document: bytes | None) -> Policy:
         raise PermanentError("BadPolicy", f"the policy document isn't JSON: {error}") from error
     policy = _current(_converted(found, Policy, "$"))
     _converted(policy.default, Knobs, "$.default")
-    for part in ("trust_domains", "clusters"):
+    for part, kind in (("trust_domains", TrustDomain), ("clusters", Knobs)):
         named = getattr(policy, part)
         for name, layer in named.items():
             _require_name(f"$.{part}", name, list(named))
-            _converted(layer, Knobs, f"$.{part}[{json.dumps(name)}]")
+            _converted(layer, kind, f"$.{part}[{json.dumps(name)}]")
     return policy
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from shared.domain.admission import AllowList, Fleet
 from shared.domain.cluster import MESH_TAG, PROTECT_TAG, Cluster
 from shared.domain.documents import Mark
 from shared.domain.errors import MeshwardError, PermanentError
@@ -32,19 +33,18 @@ CLOCK_TOLERANCE = timedelta(seconds=20)  # Linkerd's own allowance for leaves; A
 AFTER_CODE = "infra/after-code.sh"
 DEPLOY = "make deploy"  # each of its steps may be repeated, and puts back what is missing
 _APP = '--resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP"'
+_POLICY = "correct the policy document as said, and upload it  # docs/policy.md"
 _KEY_VAULTS = "Microsoft.KeyVault/vaults"
 
 
 class SelftestCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to try. `subject` is the cluster, subscription or key it is about, if any.
+    """Something to try."""
 
-    `repairs` has the repairing command by the reason of a failure; `otherwise` repairs all others.
-    """
-
-    name: str
-    repairs: dict[str, str] = {}
-    otherwise: str = DEPLOY
-    subject: str = ""
+    name: str  # of the check
+    repairs: dict[str, str] = {}  # the repairing command by the reason of a failure
+    otherwise: str = DEPLOY  # what repairs all others
+    subject: str = ""  # the cluster, subscription or key that it is about, if any
+    trust_domain: str = ""  # that the cluster claims, if any
 
 
 class SelftestFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,14 +93,14 @@ class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checks_of(
-    app: SelftestSettings, topics: Iterable[SystemTopic], roots: Iterable[str], clusters: Iterable[Cluster]
+    app: SelftestSettings, topics: Iterable[SystemTopic], roots: Iterable[str], fleet: Fleet
 ) -> list[SelftestCheck]:
     """What is tried: in every installation, of these roots (names of certificates), and in these clusters."""
     return [
         *installation_checks(app),
         *certificate_event_checks(app, topics),
         *(key_check(app, certificate) for certificate in roots),
-        *(check for cluster in clusters for check in cluster_checks(cluster)),
+        *(check for cluster in fleet.clusters for check in cluster_checks(cluster, fleet.allow_list)),
     ]
 
 
@@ -118,6 +118,7 @@ def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
         ),
         _store_check(app),
         SelftestCheck(name="evidence"),
+        SelftestCheck(name="policy document", otherwise=_POLICY),
     ]
 
 
@@ -172,17 +173,26 @@ def event_check(app: SelftestSettings) -> SelftestCheck:
     return SelftestCheck(name="event", repairs=repairs | {"EventLost": AFTER_CODE})
 
 
-def cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
-    """That those identities reach a cluster that work in it, and may do what they have to."""
-    meshed, protected = cluster.tagged(MESH_TAG, "linkerd"), cluster.tagged(PROTECT_TAG, "true")
-    works = {"rotator": meshed, "provisioner": meshed and protected, "verifier": protected}
+def cluster_checks(cluster: Cluster, allow_list: AllowList) -> list[SelftestCheck]:
+    """That those identities reach a cluster that work in it, and may do what they have to.
+
+    One that isn't listed by the trust domain which it claims isn't asked anything.
+    """
+    domain, protected = cluster.trust_domain, cluster.tagged(PROTECT_TAG, "true")
+    if domain and not allow_list.lists(domain, cluster.id):
+        return [SelftestCheck(name="admission", otherwise=_POLICY, subject=cluster.id, trust_domain=domain)]
+    meshed = cluster.tagged(MESH_TAG, "linkerd")
+    member = meshed and bool(domain)
+    works = {"rotator": member, "provisioner": member and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
     stopped = cluster.power_state == "Stopped"
     repair = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
     repairs = {} if stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
     return [
-        SelftestCheck(name=f"cluster as {duty}", repairs=repairs, otherwise=repair, subject=cluster.id)
+        SelftestCheck(
+            name=f"cluster as {duty}", repairs=repairs, otherwise=repair, subject=cluster.id, trust_domain=domain
+        )
         for duty, does in works.items()
         if does
     ]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from shared.domain.admission import AllowList
 from shared.domain.policy import Policy, policy_of
 from shared.settings import Settings
 from shared.wiring.provisioner import Provisioner
@@ -26,9 +27,9 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.rotator = Rotator(settings)
-        self.provisioner = Provisioner(settings)
-        self.verifier = Verifier(settings)
+        self.rotator = Rotator(settings, self.allow_list)
+        self.provisioner = Provisioner(settings, self.allow_list)
+        self.verifier = Verifier(settings, self.allow_list)
 
     def now(self) -> datetime:
         """The present, in UTC."""
@@ -47,6 +48,10 @@ class Services:
     async def policy(self) -> Policy:
         """The policy document, read at each call; raises PermanentError if it is refused."""
         return policy_of(await self.ledger.read("policy.json"))
+
+    async def allow_list(self) -> AllowList:
+        """Which clusters belong to which trust domain, read at each call; raises PermanentError if it is refused."""
+        return (await self.policy()).allow_list
 
     @cached_property
     def tokens(self) -> "TokenVerifier":

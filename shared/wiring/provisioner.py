@@ -9,7 +9,7 @@ from shared.domain.vaults.shares import FileShare
 from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.sources import DataSource
 from shared.settings import Settings
-from shared.wiring.duty import Duty
+from shared.wiring.duty import Duty, ReadAllowList
 
 if TYPE_CHECKING:
     from shared.adapters.azure.inventory import Inventory
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Provisioner(Duty):
     """The outer world with the rights of the identity that creates vaults and assigns roles."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, settings.provisioner_client_id)
+    def __init__(self, settings: Settings, allow_list: ReadAllowList) -> None:
+        super().__init__(settings, settings.provisioner_client_id, allow_list)
 
     @cached_property
     def inventory(self) -> "Inventory":

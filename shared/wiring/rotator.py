@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.settings import Settings
-from shared.wiring.duty import Duty
+from shared.wiring.duty import Duty, ReadAllowList
 
 if TYPE_CHECKING:
     from shared.adapters.azure.key_vault import KeyVault
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Rotator(Duty):
     """The outer world with the rights of the identity that rotates trust."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, settings.rotator_client_id)
+    def __init__(self, settings: Settings, allow_list: ReadAllowList) -> None:
+        super().__init__(settings, settings.rotator_client_id, allow_list)
 
     @cached_property
     def key_vault(self) -> "KeyVault":

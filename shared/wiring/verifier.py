@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.domain.restores.items import ItemKind
 from shared.settings import Settings
-from shared.wiring.duty import Duty
+from shared.wiring.duty import Duty, ReadAllowList
 
 if TYPE_CHECKING:
     from shared.adapters.azure.events import Events
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Verifier(Duty):
     """The outer world with the rights of the identity that restores into isolation, and keeps the app's store."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, settings.verifier_client_id)
+    def __init__(self, settings: Settings, allow_list: ReadAllowList) -> None:
+        super().__init__(settings, settings.verifier_client_id, allow_list)
 
     @cached_property
     def ledger(self) -> "Ledger":

@@ -25,7 +25,7 @@ def test_without_a_document_every_knob_has_its_default() -> None:
 def test_a_cluster_goes_over_its_trust_domain_and_this_over_the_default_knob_by_knob() -> None:
     policy = read(
         default=trust(restarts_at_once=1, settle_within="P1D", retire_within="P1D"),
-        trust_domains={"shop.example": trust(restarts_at_once=2, settle_within="P2D")},
+        trust_domains={"shop.example": {"members": [BLUE], **trust(restarts_at_once=2, settle_within="P2D")}},
         clusters={BLUE: trust(restarts_at_once=10)},
     )
     blue, other = policy.at("shop.example", BLUE).trust, policy.at("bank.example").trust
@@ -39,7 +39,8 @@ def test_a_cluster_goes_over_its_trust_domain_and_this_over_the_default_knob_by_
 
 def test_names_are_compared_without_case() -> None:
     policy = read(
-        trust_domains={"Shop.example": trust(restarts_at_once=2)}, clusters={BLUE: trust(settle_within="P9D")}
+        trust_domains={"Shop.example": {"members": [BLUE.title()], **trust(restarts_at_once=2)}},
+        clusters={BLUE: trust(settle_within="P9D")},
     )
     found = policy.at("shop.EXAMPLE", BLUE.upper()).trust
     assert (found.restarts_at_once, found.settle_within) == (2, timedelta(days=9))
@@ -85,6 +86,12 @@ def test_knobs_survive_a_durable_history() -> None:
             "$.default.trust.maintenance[0].days",
         ),
         ({"trust_domains": {"a.b": trust(leaf="PT1H")}}, '$.trust_domains["a.b"].trust.leaf'),
+        ({"trust_domains": {"a.b": {"members": BLUE}}}, '$.trust_domains["a.b"].members'),
+        ({"trust_domains": {"a.b": {"members": [BLUE, f"{BLUE}/../red"]}}}, '$.trust_domains["a.b"].members'),
+        ({"trust_domains": {"a.b": {"members": [f"{BLUE}/agentPools/a"]}}}, '$.trust_domains["a.b"].members'),
+        ({"trust_domains": {"a.b": {"members": [""]}}}, '$.trust_domains["a.b"].members'),
+        ({"default": {"members": [BLUE]}}, "$.default.members"),
+        ({"clusters": {BLUE: {"members": [BLUE]}}}, f'$.clusters["{BLUE}"].members'),
         ({"clusters": {"blue": {}}}, "$.clusters"),
         ({"clusters": {BLUE: {}, BLUE.lower(): {}}}, "$.clusters"),
         ({"clusters": {BLUE: trust(restarts_at_once=0)}}, f"{MANY}.restarts_at_once"),
@@ -95,6 +102,13 @@ def test_what_is_unknown_ill_typed_or_impossible_is_refused_with_its_path(docume
         policy_of(json.dumps(document).encode())
     assert refused.value.reason == "BadPolicy"
     assert f"refused: {path}: " in refused.value.message
+
+
+def test_knobs_of_a_trust_domain_reach_the_clusters_that_it_lists_and_no_others() -> None:
+    policy = read(trust_domains={"shop.example": {"members": [BLUE], **trust(restarts_at_once=2)}})
+    found = [policy.at("shop.example", id).trust.restarts_at_once for id in (BLUE, f"{BLUE}-2", "blue")]
+    assert found == [2, 10, 10]
+    assert policy.at("shop.example").trust.restarts_at_once == 2
 
 
 def test_what_is_no_json_is_refused() -> None:

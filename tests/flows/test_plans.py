@@ -1,6 +1,5 @@
 """What is due and what a rotation would do, over HTTP; starting by a plan's hash; words to a rotation that runs."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -82,9 +81,8 @@ async def test_what_is_due_is_known_without_asking_any_cluster(stage: RunningApp
     assert (root["certificate"], root["trust_domain"]) == (OLD_ROOT, TRUST_DOMAIN)
     assert (root["mode"], root["reason"]) == ("routine", "Overdue")
     assert root["due"] < root["activate_by"] < root["expires"]
-    assert not [
-        e.url for e in list(stage.world.wire.exchanges)[before:] if "managedClusters" in e.url or "/k8s/" in e.url
-    ]
+    asked = [e.url for e in list(stage.world.wire.exchanges)[before:]]
+    assert not [url for url in asked if "managedClusters/" in url or "/k8s/" in url]
 
 
 async def test_a_plan_names_what_will_restart_in_each_cluster_and_changes_nothing(stage: RunningApp) -> None:
@@ -251,21 +249,18 @@ async def test_other_flows_have_no_ear_for_a_rotations_words(stage: RunningApp) 
 
 
 async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_the_path(stage: RunningApp) -> None:
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "PT0S"}}}')
+    stage.say(default={"trust": {"settle_within": "PT0S"}})
     refused = await get(stage, PLANS, 400)
     assert refused["reason"] == "BadPolicy"
     assert "$.default.trust.settle_within" in refused["message"]
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
+    stage.say(default={"trust": {"settle_within": "P60D"}})
     (root,) = (await get(stage, PLANS))["rotations"]
     assert root["mode"] == "swift", "a month is too short for a policy that gives two to one phase"
 
 
 async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: RunningApp) -> None:
-    document = {
-        "default": {"trust": {"restarts_at_once": 5}},
-        "clusters": {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}},
-    }
-    (stage.store / "policy.json").write_text(json.dumps(document))
+    west = {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}}
+    stage.say(default={"trust": {"restarts_at_once": 5}}, clusters=west)
     await post(stage, "rotations", certificate=OLD_ROOT)
     await stage.run(lambda: phase(stage) == "distribute")
     tries = [i.input for i in stage.host.instances() if i.name == "rotate_member"]

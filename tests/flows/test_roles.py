@@ -33,7 +33,7 @@ async def stage(assignment: dict[str, str]) -> AsyncIterator[RunningApp]:
         scenario.seed_machine(world)
 
     async with open_app(seed=seed) as stage:
-        (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
+        stage.say(default={"verify": scenario.SCRATCH})
         yield stage
 
 

@@ -21,6 +21,7 @@ from local.cloud.linkerd.installation import Installation
 from local.cloud.linkerd.manifests import control_plane
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
+from local.scenario import TRUST_DOMAIN as DOMAIN
 from local.stage import DUTIES
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
@@ -36,6 +37,7 @@ from shared.domain.vaults.binding import NAMESPACE, account_of
 from shared.domain.vaults.binding_linkerd import LINKERD
 from tests.real.control_plane import ApiServer
 from tests.worlds import sdk
+from tests.worlds.admission import everyone
 from tests.worlds.api_objects import WORKLOADS, workload
 from tests.worlds.facts.plans import a_manifest, a_plan
 from tests.worlds.manifests import manifests
@@ -62,7 +64,7 @@ class Duties:
 
     async def rotate(self) -> None:
         """Everything that a rotation does in a cluster."""
-        async with self.linkerd.mesh(self.cluster) as mesh:
+        async with self.linkerd.mesh(self.cluster, DOMAIN) as mesh:
             assert await mesh.config() is not None
             text = (await mesh.bundle()).pem
             await mesh.write_bundle(await mesh.bundle(), text, _NOW)
@@ -77,7 +79,7 @@ class Duties:
 
     async def lacking(self) -> list[str]:
         """What a rotation knows beforehand that it may not do."""
-        async with self.linkerd.mesh(self.cluster) as mesh:
+        async with self.linkerd.mesh(self.cluster, DOMAIN) as mesh:
             return await mesh.missing_permissions()
 
     async def verify(self) -> None:
@@ -85,7 +87,7 @@ class Duties:
         place = f"verify-shop-{uuid.uuid4().hex[:8]}"
         item = ClusterItem(id="i", source_id=self.cluster, included=(SHOP,))
         plan = a_plan(item=item, target_id=self.cluster, isolated={SHOP: place})
-        held = await self.namespaces.contents(item)
+        held = await self.namespaces.contents(item, plan.trust_domain)
         assert f"Deployment {SHOP}/web" in held.entries
         await self.namespaces.isolate(plan)
         await self.namespaces.copy(plan, a_manifest(**held.entries), [])
@@ -104,7 +106,7 @@ class Duties:
             gone = await self.server.admin.delete(f"apis/{group}/{version}/namespaces/{NAMESPACE}/{plural}")
             gone.raise_for_status()
         for host in ("old.example", "new.example"):
-            await self.backups.ensure(self.cluster, [account_of(uuid.uuid4().hex), *LINKERD.policies([host])])
+            await self.backups.ensure(self.cluster, DOMAIN, [account_of(uuid.uuid4().hex), *LINKERD.policies([host])])
 
     async def send(self, duty: str, method: str, path: str, body: Object | None = None) -> httpx2.Response:
         """A call with the token of rotator or verifier; it changes nothing, but is judged as if it did."""
@@ -123,7 +125,7 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
         kubernetes = dict[str, Kubernetes]()
         for duty, principal in identities.items():
             clusters = Clusters(settings(world), **sdk.aio(world, principal))
-            kubernetes[duty] = Kubernetes(clusters)
+            kubernetes[duty] = Kubernetes(clusters, everyone)
         duties = Duties(
             cluster=cluster_id(name),
             server=server,

@@ -29,9 +29,11 @@ from shared.adapters.kubernetes.api import (
     Object,
 )
 from shared.adapters.meshes.linkerd import LinkerdMesh
+from shared.domain.admission import AdmittedCluster
 from shared.domain.errors import TemporaryError
 from shared.domain.trust.linkerd.facts import Proxy, Workload
 from tests.worlds import sdk
+from tests.worlds.admission import everyone
 from tests.worlds.api_objects import (
     CLUSTER_ROLE_BINDING,
     ROLE,
@@ -164,10 +166,10 @@ class _WithCredential:
     clusters: Clusters
     credential: sdk.AsyncCredential
 
-    async def kubeconfig(self, resource_id: str) -> str:
-        return await self.clusters.kubeconfig(resource_id)
+    async def kubeconfig(self, cluster: AdmittedCluster) -> str:
+        return await self.clusters.kubeconfig(cluster)
 
-    async def token(self, resource_id: str) -> str:  # noqa: ARG002
+    async def token(self, cluster: AdmittedCluster) -> str:  # noqa: ARG002
         return (await self.credential.get_token(AUDIENCE)).token
 
 
@@ -190,8 +192,8 @@ async def opened(
         stack.push_async_callback(sdk.close, world)
 
         async def api(principal: Principal, **claims: Any) -> ClusterApi:
-            kubernetes = Kubernetes(_WithCredential(clusters, sdk.AsyncCredential(world, principal, **claims)))
-            return await stack.enter_async_context(kubernetes.api(cluster_id(name)))
+            access = _WithCredential(clusters, sdk.AsyncCredential(world, principal, **claims))
+            return await stack.enter_async_context(Kubernetes(access, everyone).api(cluster_id(name), ""))
 
         yield ClusterUnderTest(
             meshward=await api(rotator),

@@ -1,6 +1,5 @@
 """A cluster that asks for protection, what its protections change, and what they leave."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -66,7 +65,7 @@ def of(world: World, type: str) -> list[Resource]:
 
 def write_policy(stage: RunningApp, **protect: Any) -> None:
     """Let the policy document say this about protections."""
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"protect": protect}}))
+    stage.say(default={"protect": protect})
 
 
 async def swept(stage: RunningApp) -> dict[str, Any]:

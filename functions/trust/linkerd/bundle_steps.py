@@ -9,7 +9,7 @@ import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.trust.gates import require_gate_passed, roots_of
-from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, signer_in
+from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
@@ -18,6 +18,7 @@ from shared.domain.trust.linkerd import fitness
 from shared.domain.trust.linkerd.certificates import bundle_pem
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.trust.linkerd.gates import DesiredTrust, desired_trust, trust_gate, trusts
+from shared.domain.trust.linkerd.issuers import require_possession
 from shared.domain.trust.linkerd.owners import require_no_other_owner, require_unchanged
 from shared.domain.trust.phases import Slot
 from shared.domain.trust.state import Member, StepProof
@@ -33,23 +34,24 @@ app = df.Blueprint()
 async def check_member(member: Member) -> StepProof:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to Meshward."""
     name = name_of(member.cluster)
-    roots = await _root_fingerprints(member)
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
-        fitness.require_config(name, await mesh.config(), member.rotation)
-        fitness.require_bundle(name, await mesh.bundle(), roots)
-        require_no_other_owner(name, await mesh.issuer())
+    roots, now = await _roots(member), services().now()
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
+        fitness.require_config(name, await mesh.config(), member.trust_domain)
+        fitness.require_bundle(name, await mesh.bundle(), frozenset(fingerprint(root.certificate) for root in roots))
+        issuer = await mesh.issuer()
+        require_no_other_owner(name, issuer)
+        require_possession(name, issuer, roots, now)
         fitness.require_permissions(name, await mesh.missing_permissions())
         if links := await mesh.links():
-            fitness.require_linked_members(name, links, member.trust_domain, await services().rotator.clusters.list())
-        return StepProof(at=services().now(), seen=len(await mesh.proxies()))
+            fitness.require_linked_members(name, links, member.trust_domain, await services().rotator.fleet())
+        return StepProof(at=now, seen=len(await mesh.proxies()))
 
 
-async def _root_fingerprints(member: Member) -> frozenset[str]:
-    """The fingerprints of the old root, and of the new one if it is there: the member's bundle may hold it already."""
-    vault, rotation = services().rotator.key_vault, member.rotation
-    _, old = await vault.latest(rotation.old)
-    made = [await vault.certificate(rotation.new, v.id) for v in await vault.versions(rotation.new) if v.is_root]
-    return frozenset(fingerprint(root) for root in (old, *made))
+async def _roots(member: Member) -> list[Signer]:
+    """The old root, and the new one if it is there: the member's bundle may hold it already."""
+    vault, (old, new) = services().rotator.key_vault, (member.rotation.old, member.rotation.new)
+    made = [v.id for v in await vault.versions(new) if v.is_root]
+    return [Signer(old, *await vault.latest(old)), *[Signer(new, v, await vault.certificate(new, v)) for v in made]]
 
 
 @activity(app)
@@ -57,7 +59,7 @@ async def ensure_bundle(member: Member) -> StepProof:
     """The member's bundle is that of the phase, and so is its copy beside the issuer."""
     old, new = [(await signer_in(member, slot)).certificate for slot in (Slot.OLD, Slot.NEW)]
     name = name_of(member.cluster)
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         bundle, issuer, now = await mesh.bundle(), await mesh.issuer(), services().now()
         require_unchanged(name, bundle, issuer)
         require_no_other_owner(name, bundle)
@@ -73,7 +75,7 @@ async def ensure_bundle(member: Member) -> StepProof:
 @activity(app)
 async def ensure_control_plane(member: Member) -> StepProof:
     """Identity and injector have read the phase's bundle, before any workload is restarted."""
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         proxies = await mesh.pod_proxies()
         return await _restart(member, mesh, [p for p in proxies if p.roots is None])
 
@@ -81,7 +83,7 @@ async def ensure_control_plane(member: Member) -> StepProof:
 @activity(app)
 async def ensure_workloads(member: Member) -> StepProof:
     """Whatever can be restarted trusts the phase's roots."""
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         return await _restart(member, mesh, await mesh.pod_proxies())
 
 
@@ -99,7 +101,7 @@ async def _desired(member: Member, mesh: "LinkerdMesh") -> DesiredTrust:
 @activity(app)
 async def verify_trust(member: Member) -> StepProof:
     """Gate B1, and that of retire: every live proxy trusts the phase's roots and no other of ours."""
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         desired, proxies = await _desired(member, mesh), await mesh.proxies()
         verdict = trust_gate(proxies, desired)
         if not verdict.passed:

@@ -15,7 +15,7 @@ from shared.domain.resource_id import name_of
 from shared.domain.trust.linkerd.certificates import issuer_expiry
 from shared.domain.trust.linkerd.gates import leaf_gate, may_be_renewed, seconds_until_renewed, started_after
 from shared.domain.trust.linkerd.owners import require_unchanged
-from shared.domain.trust.phases import STAGES
+from shared.domain.trust.phases import STAGES, Slot
 from shared.domain.trust.policy import LEAF_LIFETIME
 from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
@@ -27,11 +27,12 @@ app = df.Blueprint()
 async def ensure_issuer(member: Member) -> StepProof:
     """The member's issuer is signed by the root of the phase."""
     name, signer = name_of(member.cluster), await signer_in(member, STAGES[member.phase].signer)
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         found, now = await mesh.issuer(), services().now()
         require_unchanged(name, found)
         if found.written_at is None or issuer_expiry(found.certificate, signer.certificate, now) is None:
-            await replace_issuer(member, mesh, found, signer, now)
+            roots = [await signer_in(member, slot) for slot in Slot]
+            await replace_issuer(member, mesh, found, roots, now, signer)
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
     return StepProof(at=now)
 
@@ -40,7 +41,7 @@ async def ensure_issuer(member: Member) -> StepProof:
 async def verify_issuer(member: Member) -> StepProof:
     """Every replica of the identity controller uses the phase's issuer; one that missed it is restarted."""
     name, signer = name_of(member.cluster), await signer_in(member, STAGES[member.phase].signer)
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         found, now = await mesh.issuer(), services().now()
         require_unchanged(name, found)
         expires_at = issuer_expiry(found.certificate, signer.certificate, now)
@@ -54,7 +55,7 @@ async def verify_issuer(member: Member) -> StepProof:
 async def verify_leaves(member: Member) -> StepProof:
     """Gate B2: every live proxy has got its leaf since the new issuer was proven."""
     assert member.activated_at
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         require_unchanged(name_of(member.cluster), await mesh.bundle(), await mesh.issuer())
         config, proxies = await mesh.config(), await mesh.proxies()
         lifetime, now = config.leaf_lifetime if config else LEAF_LIFETIME, services().now()
@@ -71,7 +72,7 @@ async def verify_leaves(member: Member) -> StepProof:
 async def ensure_renewed(member: Member) -> StepProof:
     """Each workload that can be restarted was, since the issuer was proven: a proxy gets a new leaf at its start."""
     assert member.activated_at
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         proxies = await mesh.pod_proxies()
         lacking = [p for p in proxies if not started_after(p, member.activated_at)]
         return await ensure_restarted(member, mesh, lacking, proxies)

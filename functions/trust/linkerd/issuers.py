@@ -7,7 +7,7 @@
 A member whose issuer can't be renewed doesn't hold up the others: it is tried again in the next hour.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import azure.durable_functions as df
 
@@ -19,12 +19,12 @@ from functions.trust.gates import require_passed
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, ensure_reloaded, replace_issuer
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import name_of
-from shared.domain.trust.linkerd.issuers import IssuerRenewal, IssuerSweep, RenewalOutcome, is_due, issuer_of, signed_by
+from shared.domain.trust.linkerd.issuers import IssuerRenewal, IssuerSweep, RenewalOutcome, is_due, issuer_of
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import enabled_roots
-from shared.domain.trust.signals import IssuerRenewed
+from shared.domain.trust.signals import ClusterNotAdmitted, IssuerRenewed
 from shared.domain.trust.state import StepProof
 from shared.wiring import services
 
@@ -69,11 +69,13 @@ def renew_issuer(run: Runbook, renewal: IssuerRenewal) -> Steps[RenewalOutcome]:
 async def find_issuers(sweep: IssuerSweep) -> IssuerSweep:  # noqa: ARG001  # an activity takes one struct
     """Every member of every trust domain that has a root in the vault."""
     roots = enabled_roots(Mesh.LINKERD, await services().rotator.key_vault.certificates())
-    clusters, policy = await services().rotator.clusters.list(), await services().policy()
+    fleet, policy = await services().rotator.fleet(), await services().policy()
     renewals = []
+    for claim in (c for c in fleet.claims() if c.trust_domain in roots):
+        log(ClusterNotAdmitted(cluster=claim.cluster, trust_domain=claim.trust_domain, why=claim.message))
     for domain, names in roots.items():
         try:
-            members, _ = members_of(Mesh.LINKERD, domain, clusters)
+            members, _ = members_of(Mesh.LINKERD, domain, fleet)
         except PermanentError:
             continue  # a trust domain without members has no issuers
         renewals += [
@@ -87,13 +89,11 @@ async def find_issuers(sweep: IssuerSweep) -> IssuerSweep:  # noqa: ARG001  # an
 async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
     """Less than half of the issuer's lifetime is over."""
     name = name_of(renewal.cluster)
-    async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(renewal.cluster, renewal.trust_domain) as mesh:
         found, now = await mesh.issuer(), services().now()
-        issuer = issuer_of(name, found.certificate)
-        if is_due(issuer, now):
+        if is_due(issuer_of(name, found.certificate), now):
             require_unchanged(name, found)
-            signer = signed_by(name, issuer, await _roots(renewal))
-            await replace_issuer(renewal, mesh, found, signer, now)
+            signer = await replace_issuer(renewal, mesh, found, await _roots(renewal, now), now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
     return StepProof(at=now)
@@ -102,7 +102,7 @@ async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
 @activity(app)
 async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
     """Every replica of the identity controller uses the issuer that Meshward wrote last."""
-    async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(renewal.cluster, renewal.trust_domain) as mesh:
         found, now = await mesh.issuer(), services().now()
         if found.written_at is None:
             return StepProof(at=now)  # Meshward hasn't written any yet
@@ -111,6 +111,8 @@ async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
         return require_passed(renewal.cluster, verdict)
 
 
-async def _roots(renewal: IssuerRenewal) -> list[Signer]:
+async def _roots(renewal: IssuerRenewal, now: datetime) -> list[Signer]:
+    """The current roots: nothing is signed under one that has expired."""
     vault = services().rotator.key_vault
-    return [Signer(name, *await vault.latest(name)) for name in renewal.roots]
+    found = [Signer(name, *await vault.latest(name)) for name in renewal.roots]
+    return [root for root in found if now < root.certificate.not_valid_after_utc]

@@ -74,7 +74,7 @@ PHASES = {
 async def plan_member(member: Member) -> MemberPlan:
     """Which workloads a rotation would restart, and which pods it would wait for; raises what the check raises."""
     await check_member.work(member)
-    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         workloads, proxies = await mesh.workloads(), await mesh.proxies()
     replaced = restartable(workloads, proxies)
     return MemberPlan(

@@ -11,6 +11,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 from shared.adapters.azure.common import Management, read, require_value, translated
+from shared.domain.admission import AdmittedCluster
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
 from shared.domain.incarnation import Incarnation
@@ -49,9 +50,9 @@ class Clusters(Management):
         reading = self._client(id.subscription).managed_clusters.get(id.group, id.name)
         return await read(f"cluster {id.name}", reading, lambda found: _cluster(found.as_dict(), id.subscription))
 
-    async def kubeconfig(self, resource_id: str) -> str:
+    async def kubeconfig(self, cluster: AdmittedCluster) -> str:
         """The YAML that names the API server and its authority; it holds no credential."""
-        id = cluster_id(resource_id)
+        id = cluster.id
         with translated(f"reading the API server's address of cluster {id.name}"):
             clusters = self._client(id.subscription).managed_clusters
             found = await clusters.list_cluster_user_credentials(id.group, id.name, format="exec")
@@ -59,9 +60,9 @@ class Clusters(Management):
                 raise TemporaryError("NoKubeconfig", f"cluster {id.name} has no kubeconfig to give yet")
             return found.kubeconfigs[0].value.decode()
 
-    async def token(self, resource_id: str) -> str:
-        """A token that the API server of a cluster takes."""
-        with translated(f"getting a token for cluster {cluster_id(resource_id).name}"):
+    async def token(self, cluster: AdmittedCluster) -> str:
+        """A token that the API server of the cluster takes."""
+        with translated(f"getting a token for cluster {cluster.id.name}"):
             return (await self._credential.get_token(_KUBERNETES)).token
 
     def _client(self, subscription: str) -> ContainerServiceClient:

@@ -41,7 +41,7 @@ class FileShares(Management):
         """The source as it is: a scratch share is in the protected share's own account."""
         return source
 
-    async def contents(self, item: ShareItem) -> Contents:
+    async def contents(self, item: ShareItem, trust_domain: str = "") -> Contents:  # noqa: ARG002  # clusters need it
         """What the protected share holds."""
         with translated(f"reading share {item.share}"):
             share = self._share(item.source_id, item.share)

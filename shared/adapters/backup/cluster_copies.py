@@ -6,7 +6,7 @@ from shared.adapters.azure.clusters import Clusters
 from shared.adapters.azure.staging import Staging
 from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.isolation import Namespaces
-from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
+from shared.domain.cluster import Cluster
 from shared.domain.errors import NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.restores.disks import scratch_id
@@ -23,9 +23,11 @@ class ClusterCopies(Namespaces):
     async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
         """The source with the cluster that it is restored to; raises PermanentError where that can't take it."""
         cluster = await self._running(source.item.source_id)
-        domain = cluster.tag(TRUST_DOMAIN_TAG)
-        knobs = policy.at(domain, source.item.source_id).verify
+        domain = cluster.trust_domain
+        knobs = policy.at(domain, cluster.id).verify
         target = await self._running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
+        for each in (cluster, target):
+            policy.allow_list.contactable(each.trust_domain, each.id)
         if target.location.lower() != cluster.location.lower():
             raise PermanentError(
                 "ScratchElsewhere",
@@ -35,6 +37,7 @@ class ClusterCopies(Namespaces):
             source,
             target_id=target.id,
             trust_domain=domain,
+            target_domain=target.trust_domain,
             staging=knobs.staging_account,
             staging_group=scratch_id(source.item, knobs.scratch_group) if knobs.scratch_group else "",
         )

@@ -54,7 +54,7 @@ class Disks(StagedRestores):
             staging=knobs.staging_account,
         )
 
-    async def contents(self, item: MachineItem) -> Contents:
+    async def contents(self, item: MachineItem, trust_domain: str = "") -> Contents:  # noqa: ARG002  # clusters need it
         """The disks of the protected machine that its backup covers."""
         machine = await self._machine(item.source_id)
         with translated(f"reading the disks of {machine.name}"):

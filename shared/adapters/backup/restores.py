@@ -64,7 +64,7 @@ class Copies[I](Protocol):
     async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
         """The source with where it is restored to; raises PermanentError where nothing can take it."""
 
-    async def contents(self, item: I) -> Contents:
+    async def contents(self, item: I, trust_domain: str) -> Contents:
         """What the source holds now."""
 
     async def isolate(self, plan: RestorePlan) -> None:

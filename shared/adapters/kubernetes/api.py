@@ -1,6 +1,7 @@
 """Kubernetes API servers of managed clusters, reached with a managed identity's token.
 
 Rules:
+- None is contacted but those of clusters that the allow-list admits, which is asked at each contact.
 - Objects go in and out as plain dicts, as the API server sends them. No redirect is followed. If a connection breaks,
   reads and deletes are sent once more (aiohttp, after RFC 9110), changes never.
 - Changes are made by server-side apply or by a patch. Both fail rather than overwrite what somebody else owns or has
@@ -13,7 +14,7 @@ Rules:
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -22,7 +23,8 @@ import msgspec
 import yaml  # type: ignore[import-untyped]
 
 from shared.adapters.kubernetes.errors import Absent, Expired, Unreachable, refusal
-from shared.domain.cluster import cluster_id
+from shared.domain.admission import AdmittedCluster, AllowList
+from shared.domain.resource_id import ResourceId
 
 FIELD_MANAGER = "meshward"
 _TIMEOUT_SECONDS = 10.0  # until there is a connection, and until the next bytes
@@ -79,25 +81,36 @@ NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolici
 
 
 class ClusterAccess(Protocol):
-    """Says, by a cluster's resource id, where its API server is and which token it takes."""
+    """Says where a cluster's API server is and which token it takes."""
 
-    async def kubeconfig(self, resource_id: str) -> str: ...
+    async def kubeconfig(self, cluster: AdmittedCluster) -> str: ...
 
-    async def token(self, resource_id: str) -> str: ...
+    async def token(self, cluster: AdmittedCluster) -> str: ...
 
 
 class Kubernetes:
-    """Opens API servers of clusters by their resource ids."""
+    """Opens API servers of clusters by their resource ids, as far as the list admits these."""
 
-    def __init__(self, clusters: ClusterAccess) -> None:
-        self._clusters = clusters
-        self._endpoints: dict[str, _Endpoint] = {}
+    def __init__(self, clusters: ClusterAccess, allow_list: Callable[[], Awaitable[AllowList]]) -> None:
+        self._clusters, self._allow_list = clusters, allow_list
+        self._endpoints: dict[ResourceId, _Endpoint] = {}
 
     @asynccontextmanager
-    async def api(self, resource_id: str) -> "AsyncIterator[ClusterApi]":
-        """The cluster's API server, for the length of one activity."""
-        token = await self._clusters.token(resource_id)
-        endpoint = await self._endpoint(resource_id)
+    async def api(self, resource_id: str, trust_domain: str) -> "AsyncIterator[ClusterApi]":
+        """The API server of a cluster that claims this trust domain (empty: none), for the length of one activity."""
+        async with self._opened((await self._allow_list()).contactable(trust_domain, resource_id)) as api:
+            yield api
+
+    @asynccontextmanager
+    async def member_api(self, resource_id: str, trust_domain: str) -> "AsyncIterator[ClusterApi]":
+        """The API server of a member of the trust domain, for the length of one activity."""
+        async with self._opened((await self._allow_list()).member(trust_domain, resource_id)) as api:
+            yield api
+
+    @asynccontextmanager
+    async def _opened(self, cluster: AdmittedCluster) -> "AsyncIterator[ClusterApi]":
+        token = await self._clusters.token(cluster)
+        endpoint = await self._endpoint(cluster)
         async with aiohttp.ClientSession(
             endpoint.url,
             connector=aiohttp.TCPConnector(ssl=endpoint.tls),
@@ -105,19 +118,19 @@ class Kubernetes:
             timeout=aiohttp.ClientTimeout(sock_connect=_TIMEOUT_SECONDS, sock_read=_TIMEOUT_SECONDS),
         ) as session:
             try:
-                yield ClusterApi(cluster_id(resource_id).name, session)
+                yield ClusterApi(cluster.id.name, session)
             except Unreachable:
-                self._endpoints.pop(resource_id, None)
+                self._endpoints.pop(cluster.id, None)
                 raise
 
-    async def _endpoint(self, resource_id: str) -> _Endpoint:
-        if endpoint := self._endpoints.get(resource_id):
+    async def _endpoint(self, admitted: AdmittedCluster) -> _Endpoint:
+        if endpoint := self._endpoints.get(admitted.id):
             return endpoint
-        kubeconfig = yaml.load(await self._clusters.kubeconfig(resource_id), yaml.CSafeLoader)
+        kubeconfig = yaml.load(await self._clusters.kubeconfig(admitted), yaml.CSafeLoader)
         cluster = kubeconfig["clusters"][0]["cluster"]
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         tls = ssl.create_default_context(cadata=authority)
-        endpoint = self._endpoints[resource_id] = _Endpoint(cluster["server"].rstrip("/") + "/", tls)
+        endpoint = self._endpoints[admitted.id] = _Endpoint(cluster["server"].rstrip("/") + "/", tls)
         return endpoint
 
 

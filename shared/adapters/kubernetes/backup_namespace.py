@@ -30,22 +30,22 @@ _PERMISSIONS = (
 
 
 class BackupNamespaces:
-    """The backup namespaces of all clusters."""
+    """The backup namespaces of members of trust domains."""
 
     def __init__(self, kubernetes: Kubernetes) -> None:
         self._kubernetes = kubernetes
 
-    async def missing_permissions(self, cluster_id: str) -> list[str]:
+    async def missing_permissions(self, cluster_id: str, trust_domain: str) -> list[str]:
         """What binding backup workloads takes and isn't permitted in the cluster."""
-        async with self._kubernetes.api(cluster_id) as api:
+        async with self._kubernetes.member_api(cluster_id, trust_domain) as api:
             return list(await api.missing(*_PERMISSIONS))
 
-    async def ensure(self, cluster_id: str, desired: Sequence[Object]) -> list[Object]:
+    async def ensure(self, cluster_id: str, trust_domain: str, desired: Sequence[Object]) -> list[Object]:
         """The objects as they are, once those that are absent or differ have been applied.
 
         Raises NotConverged where the namespace isn't there yet, PermanentError for a kind that isn't served.
         """
-        async with self._kubernetes.api(cluster_id) as api:
+        async with self._kubernetes.member_api(cluster_id, trust_domain) as api:
             if await api.get(SERVICE_ACCOUNT, ACCOUNT, NAMESPACE) is None:
                 raise NotConverged(
                     "NoBackupNamespace",

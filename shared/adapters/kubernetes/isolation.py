@@ -4,6 +4,7 @@ These are in the cluster that is restored to, which may be another one than the 
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from shared.adapters.kubernetes.api import (
     CONFIG_MAP,
@@ -65,17 +66,17 @@ class Namespaces:
     def __init__(self, kubernetes: Kubernetes) -> None:
         self._kubernetes = kubernetes
 
-    async def missing_permissions(self, cluster_id: str) -> list[str]:
+    async def missing_permissions(self, cluster_id: str, trust_domain: str) -> list[str]:
         """What a verification does and isn't permitted in the cluster."""
-        async with self._kubernetes.api(cluster_id) as api:
+        async with self._kubernetes.api(cluster_id, trust_domain) as api:
             missing = list(await api.missing(*_NEEDED))
             if "get namespaces" in missing or await api.get(NAMESPACE, MESH_NAMESPACE) is None:
                 return missing
             return [*missing, *await api.missing(*_NEEDED_IN_MESH)]
 
-    async def contents(self, item: ClusterItem) -> Contents:
-        """What the protected namespaces hold."""
-        async with self._kubernetes.api(item.source_id) as api:
+    async def contents(self, item: ClusterItem, trust_domain: str) -> Contents:
+        """What the protected namespaces hold; `trust_domain` is the one of the cluster."""
+        async with self._kubernetes.api(item.source_id, trust_domain) as api:
             names = protected_namespaces(await api.list(NAMESPACE), item.included, item.excluded)
             objects = await _objects(api, names, _READ)
         return Contents(names=tuple(names), entries=of_objects(objects, {name: name for name in names}))
@@ -83,7 +84,7 @@ class Namespaces:
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # shares need them
         """What the isolated namespaces hold, and whether their workloads run and joined the mesh."""
         source = {isolated: name for name, isolated in plan.isolated.items()}
-        async with self._kubernetes.api(plan.target_id) as api:
+        async with self._target(plan) as api:
             objects = await _objects(api, source, _READ)
             bundle = await _bundle(api) if plan.trust_domain else None
         return IsolatedCopy(
@@ -94,7 +95,7 @@ class Namespaces:
 
     async def running(self, plan: RestorePlan) -> dict[str, list[Object]]:
         """The pods of the isolated namespaces, and the namespaces themselves."""
-        async with self._kubernetes.api(plan.target_id) as api:
+        async with self._target(plan) as api:
             return await _objects(api, plan.isolated.values(), (POD,))
 
     async def isolate(self, plan: RestorePlan) -> None:
@@ -102,9 +103,9 @@ class Namespaces:
 
         Raises PermanentError where a namespace of that name is somebody else's.
         """
-        async with self._kubernetes.api(plan.item.source_id) as api:
+        async with self._kubernetes.api(plan.item.source_id, plan.trust_domain) as api:
             sources = {name: await api.get(NAMESPACE, name) for name in plan.isolated}
-        async with self._kubernetes.api(plan.target_id) as api:
+        async with self._target(plan) as api:
             for name, isolated in plan.isolated.items():
                 found = await api.get(NAMESPACE, isolated)
                 if found and not is_own(found, plan.name):
@@ -118,7 +119,7 @@ class Namespaces:
 
         Raises PermanentError where the mesh's policies aren't served.
         """
-        async with self._kubernetes.api(plan.target_id) as api:
+        async with self._target(plan) as api:
             found = {(c.namespace, c.name): await api.get(POD, c.name, c.namespace) for c in calls}
             missing = [c for c in calls if found[c.namespace, c.name] is None]
             for kind, access in objects_of(missing, plan.name):
@@ -127,13 +128,16 @@ class Namespaces:
                 found[call.namespace, call.name] = await api.apply(POD, pod_of(call, plan.name))
         return {key: pod for key, pod in found.items() if pod}
 
+    def _target(self, plan: RestorePlan) -> AbstractAsyncContextManager[ClusterApi]:
+        return self._kubernetes.api(plan.target_id, plan.domain_of_target)
+
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Ask for the end of the isolated namespaces; the names of what is still there, volumes included.
 
         A namespace that isn't ours is left alone.
         """
         isolated = list(plan.isolated.values())
-        async with self._kubernetes.api(plan.target_id) as api:
+        async with self._target(plan) as api:
             found = [await api.get(NAMESPACE, name) for name in isolated]
             left = [namespace for namespace in found if namespace and is_own(namespace, plan.name)]
             for namespace in left:

@@ -26,6 +26,7 @@ from shared.adapters.kubernetes.errors import Absent, Forbidden
 from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.trust.linkerd.certificates import is_key_of
 from shared.domain.trust.linkerd.facts import Bundle, IdentityPod, IssuerSecret, MeshConfig, Proxy, Workload
 from shared.domain.trust.linkerd.owners import digest
 
@@ -56,9 +57,9 @@ class Linkerd:
         self._kubernetes = kubernetes
 
     @asynccontextmanager
-    async def mesh(self, resource_id: str) -> "AsyncIterator[LinkerdMesh]":
-        """The cluster's mesh, for the length of one activity."""
-        async with self._kubernetes.api(resource_id) as api:
+    async def mesh(self, resource_id: str, trust_domain: str) -> "AsyncIterator[LinkerdMesh]":
+        """The mesh of a member of the trust domain, for the length of one activity."""
+        async with self._kubernetes.member_api(resource_id, trust_domain) as api:
             yield LinkerdMesh(api)
 
 
@@ -106,11 +107,11 @@ class LinkerdMesh:
         found = await self._api.get(SECRET, _ISSUER, NAMESPACE)
         if found is None:
             raise PermanentError("NoIssuer", f"there is no Secret {NAMESPACE}/{_ISSUER}")
-        data = {
-            name: base64.b64decode(text).decode() for name, text in found.get("data", {}).items() if name != "tls.key"
-        }
+        data = {name: base64.b64decode(text).decode(errors="replace") for name, text in found.get("data", {}).items()}
+        certificate = data.get("tls.crt", "")
         return IssuerSecret(
-            certificate=data.get("tls.crt", ""),
+            certificate=certificate,
+            holds_key=is_key_of(data.get("tls.key", ""), certificate),
             bundle=data.get("ca.crt", ""),
             resource_version=found["metadata"]["resourceVersion"],
             written_at=objects.moment_in(found, _WRITTEN_AT),

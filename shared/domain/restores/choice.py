@@ -147,6 +147,7 @@ def plan_of(
         item=source.item,
         target_id=source.target_id,
         trust_domain=source.trust_domain,
+        target_domain=source.target_domain,
         staging=source.staging if source.item.is_staged(point.point) else "",
         staging_group=source.staging_group if point.point.vaulted else "",
         point=point.point,

@@ -58,6 +58,7 @@ class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     job: BackupJob | None = None  # none if somebody asks for a point
     target_id: str = ""  # of the cluster, or of the group for a machine's disks
     trust_domain: str = ""  # the one of the source's cluster
+    target_domain: str | None = None  # the one of the cluster that is restored to; None: as the source's
     staging: str = ""  # name of the storage account that a staged restore passes through
     staging_group: str = ""  # resource id of the group that a cluster's staged restore passes through
     names: tuple[str, ...] = ()  # of its namespaces, or the share, once its manifest is written
@@ -116,6 +117,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     item: Item  # what was backed up
     target_id: str = ""  # of the cluster, or of the group for a machine's disks
     trust_domain: str = ""  # the one of the source's cluster
+    target_domain: str | None = None  # the one of the cluster that is restored to; None: as the source's
     staging: str = ""  # name of the staging account; empty where the point isn't staged
     staging_group: str = ""  # resource id of the group that a cluster's staged restore passes through
     point: RecoveryPoint  # the recovery point that is restored
@@ -126,6 +128,11 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     planned: datetime  # UTC
     flagged: tuple[str, ...] = ()  # points that were skipped for a threat
     partial: tuple[str, ...] = ()  # points after the chosen one that were skipped because they are partial
+
+    @property
+    def domain_of_target(self) -> str:
+        """The trust domain of the cluster that is restored to."""
+        return self.trust_domain if self.target_domain is None else self.target_domain
 
     @property
     def target(self) -> str:

@@ -1,7 +1,6 @@
-"""Which clusters take part in a rotation."""
+"""Which clusters take part in a rotation: those that the trust domain lists, and whose tags confirm it."""
 
-from collections.abc import Iterable
-
+from shared.domain.admission import Fleet
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import PermanentError
 from shared.domain.reasons import RefusedReason
@@ -10,22 +9,28 @@ from shared.domain.trust.mesh import Mesh
 type Unavailable = dict[str, tuple[RefusedReason, str]]
 
 
-def members_of(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> tuple[list[str], Unavailable]:
+def members_of(mesh: Mesh, trust_domain: str, fleet: Fleet) -> tuple[list[str], Unavailable]:
     """The resource ids of the trust domain's clusters, and of those that can't be asked, with reason and message.
 
     Raises PermanentError if there is none.
     """
-    members = members_in(mesh, trust_domain, clusters)
+    members = members_in(mesh, trust_domain, fleet)
     if not members:
-        message = f"no cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}={mesh}"
-        raise PermanentError("NoMembers", message)
+        raise PermanentError("NoMembers", _nobody(mesh, trust_domain, fleet))
     stopped: Unavailable = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
     return sorted(c.id for c in members if c.id not in stopped), stopped
 
 
-def members_in(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> list[Cluster]:
+def members_in(mesh: Mesh, trust_domain: str, fleet: Fleet) -> list[Cluster]:
     """The trust domain's clusters, whether they can be asked or not."""
-    return [c for c in clusters if c.tagged(TRUST_DOMAIN_TAG, trust_domain) and c.tagged(MESH_TAG, mesh)]
+    tagged = (c for c in fleet.clusters if c.tagged(TRUST_DOMAIN_TAG, trust_domain) and c.tagged(MESH_TAG, mesh))
+    return [c for c in tagged if fleet.allow_list.lists(trust_domain, c.id)]
+
+
+def _nobody(mesh: Mesh, trust_domain: str, fleet: Fleet) -> str:
+    claims = fleet.claims(trust_domain)
+    named = f"; {len(claims)} claim it, such as {claims[0].cluster}: {claims[0].message}" if claims else ""
+    return f"no listed cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}={mesh}{named}"
 
 
 def _stopped(cluster: Cluster) -> str:

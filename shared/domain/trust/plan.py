@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from shared.domain.admission import Claim
 from shared.domain.errors import Conflict, PermanentError
 from shared.domain.reasons import InformingReason
 from shared.domain.trust.mesh import Mesh
@@ -76,6 +77,7 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[str, ...]  # SHA-256 fingerprints: the old one, then the new one where it is made already
     members: tuple[MemberPlan, ...]  # what each would do
     hash: str  # of what is decided
+    not_admitted: tuple[Claim, ...] = ()  # who claims the trust domain, and is left out
 
 
 def swift_duration(members: int) -> timedelta:
@@ -137,6 +139,7 @@ def plan_rotation(
     rotation: Rotation,
     roots: Sequence[str],
     members: Sequence[MemberPlan],
+    claims: Sequence[Claim] = (),
     *,
     compromised: bool = False,
 ) -> RotationPlan:
@@ -152,6 +155,7 @@ def plan_rotation(
         roots=tuple(roots),
         members=tuple(members),
         hash=hashlib.sha256(msgspec.json.encode(decided, order="sorted")).hexdigest(),
+        not_admitted=tuple(claims),
     )
 
 

@@ -87,6 +87,15 @@ class ReloadMissed(Warn, frozen=True, kw_only=True, tag="restarted for a missed 
     pods: Sequence[str]
 
 
+class ClusterNotAdmitted(Warn, frozen=True, kw_only=True, tag="cluster not admitted"):
+    """A cluster's tag claims a trust domain that doesn't list it in the policy document. It isn't contacted: it gets no
+    issuer and no new root. `why` has the line that would admit it."""
+
+    cluster: str
+    trust_domain: str
+    why: str
+
+
 class IssuerRenewed(Signal, frozen=True, kw_only=True, tag="issuer renewed"):
     """A cluster has a new issuer, signed by `root`."""
 

@@ -6,6 +6,8 @@ Rules:
   credentials at most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
 - An entry of the identity map says what an identity may ask of Meshward: both its names, its vault, items and actions.
   Entries are written once; a change is the next version beside them.
+- All clusters of a trust domain call their backup workloads by one name in the mesh. So that name alone authorizes
+  nothing: an entry is for a name in one cluster, and for one identity in Entra.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import same
 from shared.domain.vaults.findings import FoundIdentity, require_settled
 from shared.domain.vaults.protection import Protection
 
@@ -50,7 +53,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentityMapEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the identity map."""
+    """An entry of the identity map; what it allows, it allows to whom `is_of` names."""
 
     principal: str  # object id in Entra
     mesh: str  # of the cluster
@@ -59,6 +62,10 @@ class IdentityMapEntry(msgspec.Struct, frozen=True, kw_only=True):
     vault_id: str  # resource id of the Backup vault
     items: tuple[str, ...]  # backup instances, by resource id
     actions: tuple[str, ...]  # what the identity may do to these items
+
+    def is_of(self, principal: str, cluster_id: str, mesh_identity: str) -> bool:
+        """Whether the entry is for these workloads: one identity in Entra, and one name in the mesh of one cluster."""
+        return (self.principal, self.mesh_identity) == (principal, mesh_identity) and same(self.cluster_id, cluster_id)
 
 
 IDENTITY = Document(
@@ -122,17 +129,22 @@ def covers(found: Any, desired: Any) -> bool:
 def entry_of(binding: Binding, mesh: MeshBinding) -> IdentityMapEntry:
     """The entry of the identity map; raises PermanentError for a workload that has no name in the mesh."""
     protection = binding.protection
-    if not protection.trust_domain:
-        raise PermanentError("NoTrustDomain", f"cluster {protection.cluster} has no tag meshward:trust-domain")
     return IdentityMapEntry(
         principal=binding.principal,
         mesh=protection.mesh,
-        mesh_identity=mesh.identity(protection.trust_domain),
+        mesh_identity=mesh.identity(trust_domain_of(protection)),
         cluster_id=protection.cluster_id,
         vault_id=protection.backup_vault_id,
         items=(protection.instance_id,),
         actions=ACTIONS,
     )
+
+
+def trust_domain_of(protection: Protection) -> str:
+    """The trust domain that the cluster claims; raises PermanentError if it claims none."""
+    if not protection.trust_domain:
+        raise PermanentError("NoTrustDomain", f"cluster {protection.cluster} has no tag meshward:trust-domain")
+    return protection.trust_domain
 
 
 def closed(entry: IdentityMapEntry) -> IdentityMapEntry:

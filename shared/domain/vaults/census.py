@@ -7,6 +7,7 @@ Rules:
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
 - A data source is protected where a vault has it as an item in a state that is known to be good. It doesn't count for
   the coverage. Jobs of a Backup vault name their item. Those of a Recovery Services vault name the share or machine.
+- Who claims a trust domain that doesn't list it is named, whether it is protected or not.
 - Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
 """
 
@@ -16,6 +17,7 @@ from datetime import datetime
 
 import msgspec
 
+from shared.domain.admission import Claim
 from shared.domain.cluster import Cluster
 from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
@@ -61,12 +63,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
-    """All clusters at one moment; `taken_at` in UTC."""
+    """All clusters at one moment."""
 
-    taken_at: datetime
-    protected: int
-    coverage_percent: float
-    clusters: tuple[Standing, ...]
+    taken_at: datetime  # UTC
+    protected: int  # clusters
+    coverage_percent: float  # of all clusters
+    clusters: tuple[Standing, ...]  # how each stands
+    not_admitted: tuple[Claim, ...] = ()  # who claims a trust domain
 
     def proof(self, item: str) -> Proof:
         """The proof of a backup instance, or of a data source's item."""
@@ -88,12 +91,18 @@ def path(day: datetime) -> str:
     return CENSUS.path(day=f"{day:%Y-%m-%d}")
 
 
-def census(standings: Sequence[Standing], now: datetime) -> Census:
-    """The census of these clusters."""
+def census(standings: Sequence[Standing], now: datetime, claims: Iterable[Claim] = ()) -> Census:
+    """The census of these clusters, and of who claims a trust domain."""
     protected = sum(standing.protected for standing in standings)
     tenths = math.floor(1000 * protected / len(standings)) if standings else 1000
     ordered = sorted(standings, key=lambda standing: (standing.protected, folded(standing.cluster)))
-    return Census(taken_at=now, protected=protected, coverage_percent=tenths / 10, clusters=tuple(ordered))
+    return Census(
+        taken_at=now,
+        protected=protected,
+        coverage_percent=tenths / 10,
+        clusters=tuple(ordered),
+        not_admitted=tuple(claims),
+    )
 
 
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:

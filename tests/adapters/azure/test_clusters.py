@@ -8,13 +8,15 @@ from local.cloud.resources.aks import TYPE
 from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.domain.cluster import cluster_id
+from shared.domain.admission import AllowList, Fleet
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.trust.members import members_of
+from shared.domain.resource_id import subscription_scope
+from shared.domain.trust.members import members_in
 from shared.domain.trust.mesh import Mesh
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import protection_of
 from tests.worlds import sdk
+from tests.worlds.admission import admitted
 from tests.worlds.settings import settings
 
 
@@ -72,8 +74,12 @@ async def test_a_cluster_in_a_group_that_meshward_can_t_name_is_seen_and_worked_
 ) -> None:
     world.aks.add("aks-east", group="rg-größe", tags={"meshward:mesh": "linkerd", "meshward:trust-domain": "prod"})
     (found,) = await clusters.list()
-    assert members_of(Mesh.LINKERD, "prod", [found]) == ([found.id], {})
-    for refused in (lambda: cluster_id(found.id), lambda: protection_of(found, "rg-backup", ProtectPolicy())):
+    listed = AllowList({"prod": [str(subscription_scope(SUBSCRIPTION))]})
+    assert members_in(Mesh.LINKERD, "prod", Fleet([found], listed)) == []
+    for refused in (
+        lambda: listed.contactable("", found.id),
+        lambda: protection_of(found, "rg-backup", ProtectPolicy()),
+    ):
         with pytest.raises(PermanentError, match="NotACluster"):
             refused()
 
@@ -98,6 +104,6 @@ async def test_a_cluster_that_is_gone_is_nothing(world: World, clusters: Cluster
 
 async def test_a_kubeconfig_names_the_api_server_and_holds_no_credential(world: World, clusters: Clusters) -> None:
     made = world.aks.add("aks-east")
-    found = yaml.safe_load(await clusters.kubeconfig(made["id"]))
+    found = yaml.safe_load(await clusters.kubeconfig(admitted(made["id"])))
     assert found["clusters"][0]["cluster"]["server"].startswith("https://")
     assert not {"token", "client-key-data", "password"} & set(found["users"][0]["user"])

@@ -27,6 +27,7 @@ from shared.domain.errors import PermanentError
 from shared.domain.restores.items import MachineItem, ShareItem
 from shared.domain.restores.verification import RestorePlan
 from shared.settings import Settings
+from tests.worlds.admission import admitted
 from tests.worlds.facts.plans import a_plan
 from tests.worlds.ids import AT, GUID, HOSTILE, SAFE, VAULT, ids, mangled
 
@@ -102,7 +103,7 @@ def share(account: str) -> ShareItem:
 
 CALLS: Mapping[str, tuple[str, Call]] = {
     "cluster": (CLUSTER, lambda wire, id: of(Clusters, wire).get(id)),
-    "kubeconfig": (CLUSTER, lambda wire, id: of(Clusters, wire).kubeconfig(id)),
+    "kubeconfig": (CLUSTER, lambda wire, id: of(Clusters, wire).kubeconfig(admitted(id))),
     "backup instance": (INSTANCE, lambda wire, id: of(ClusterRestores, wire).item_of(id)),
     "points of an instance": (INSTANCE, lambda wire, id: of(ClusterRestores, wire).points(item(id))),
     "restores of an instance": (INSTANCE, lambda wire, id: of(ClusterRestores, wire).restores(item(id), NOW)),

@@ -12,8 +12,10 @@ from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, ClusterApi, Kubernetes
+from shared.domain.admission import AllowList
 from shared.domain.errors import PermanentError, TemporaryError
 from tests.worlds import sdk
+from tests.worlds.admission import everyone
 from tests.worlds.kubernetes import workload
 from tests.worlds.settings import settings
 
@@ -36,12 +38,12 @@ async def cluster(world: World, made: Resource) -> SimulatedCluster:
 async def kubernetes(world: World) -> Kubernetes:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
-    return Kubernetes(clusters)
+    return Kubernetes(clusters, everyone)
 
 
 @pytest.fixture
 async def api(kubernetes: Kubernetes, made: Resource, cluster: SimulatedCluster) -> AsyncIterator[ClusterApi]:
-    async with kubernetes.api(made["id"]) as api:
+    async with kubernetes.api(made["id"], "") as api:
         yield api
 
 
@@ -129,12 +131,32 @@ async def test_a_change_whose_answer_is_lost_is_not_sent_again(api: ClusterApi, 
     assert world.wire.calls == before + 1
 
 
+async def test_the_list_is_asked_at_each_contact_and_who_is_not_on_it_gets_no_request(
+    world: World, made: Resource, cluster: SimulatedCluster
+) -> None:
+    listed = [[made["id"]], [made["id"]], []]
+
+    async def allow_list() -> AllowList:
+        return AllowList({"shop.example": listed.pop(0)})
+
+    kubernetes = Kubernetes(Clusters(settings(world), **sdk.aio(world, world.entra.add("rotator"))), allow_list)
+    async with kubernetes.member_api(made["id"], "shop.example") as api:
+        assert await api.list(NAMESPACE)
+    async with kubernetes.api(made["id"], "shop.example") as api:
+        assert await api.list(NAMESPACE)
+    before = len(world.wire.exchanges)
+    with pytest.raises(PermanentError, match="NotAdmitted"):
+        async with kubernetes.api(made["id"], "shop.example"):
+            pass
+    assert len(world.wire.exchanges) == before
+
+
 async def test_the_way_to_an_api_server_is_asked_for_once_and_again_when_nobody_was_reached_there(
     kubernetes: Kubernetes, made: Resource, world: World
 ) -> None:
     async def asked() -> int:
         with suppress(TemporaryError):
-            async with kubernetes.api(made["id"]) as api:
+            async with kubernetes.api(made["id"], "") as api:
                 await api.list(NAMESPACE)
         return sum("listClusterUserCredential" in e.url for e in world.wire.exchanges)
 

@@ -17,6 +17,7 @@ from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.verification import RestorePlan
 from tests.worlds import sdk
+from tests.worlds.admission import everyone
 from tests.worlds.facts.plans import a_manifest, a_plan
 from tests.worlds.settings import settings
 
@@ -53,7 +54,7 @@ def cluster(world: World) -> SimulatedCluster:
 async def namespaces(world: World, cluster: SimulatedCluster) -> Namespaces:
     arguments = sdk.aio(world, world.entra.add("verifier"))
     clusters = Clusters(settings(world), **arguments)
-    return Namespaces(Kubernetes(clusters))
+    return Namespaces(Kubernetes(clusters, everyone))
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def plan(world: World, item: ClusterItem) -> RestorePlan:
 
 
 async def test_the_protected_namespaces_are_described(namespaces: Namespaces, item: ClusterItem) -> None:
-    held = await namespaces.contents(item)
+    held = await namespaces.contents(item, "")
     assert "linkerd-viz" not in held.names
     assert {"shop", "orders"} <= set(held.names)
     assert {"ConfigMap shop/settings", "Deployment shop/web"} <= set(held.entries)
@@ -90,7 +91,7 @@ async def test_a_place_is_closed_before_anything_is_in_it(
 async def test_a_copy_is_compared_by_the_names_of_its_source(
     world: World, cluster: SimulatedCluster, namespaces: Namespaces, item: ClusterItem, plan: RestorePlan
 ) -> None:
-    held = await namespaces.contents(item)
+    held = await namespaces.contents(item, "")
     await namespaces.isolate(plan)
     cluster.apply(object("ConfigMap", "settings", PLACE, data={"currency": "EUR"}))
     cluster.apply(web(PLACE))

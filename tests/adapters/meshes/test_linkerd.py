@@ -32,11 +32,10 @@ from shared.domain.trust.linkerd.gates import (
 )
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.linkerd.waves import next_restarts
-from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Phase, Roots
 from shared.domain.trust.policy import TrustPolicy
-from shared.domain.trust.roots import Rotation
 from tests.worlds import sdk
+from tests.worlds.admission import everyone
 from tests.worlds.settings import settings
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -106,11 +105,13 @@ async def fleet(world: World) -> AsyncIterator[Fleet]:
 async def opened(world: World) -> AsyncIterator[Fleet]:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
-    linkerd = Linkerd(Kubernetes(clusters))
+    linkerd = Linkerd(Kubernetes(clusters, everyone))
     await world.clock.advance(10 * MINUTE)
     async with AsyncExitStack() as stack:
         ids = {c.name: c.id for c in await clusters.list()}
-        yield Fleet(world, [await stack.enter_async_context(linkerd.mesh(ids[name])) for name in sorted(ids)])
+        yield Fleet(
+            world, [await stack.enter_async_context(linkerd.mesh(ids[name], TRUST_DOMAIN)) for name in sorted(ids)]
+        )
 
 
 async def test_the_mesh_tells_how_it_was_installed(fleet: Fleet) -> None:
@@ -323,11 +324,7 @@ async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: s
         world.kubernetes.clusters["aks-east"].apply(manifest)
     async with opened(world) as fleet:
         (mesh,), clock = fleet.meshes, world.clock
-        require_config(
-            "aks-east",
-            await mesh.config(),
-            Rotation(mesh=Mesh.LINKERD, trust_domain=TRUST_DOMAIN, old="", new="", generation=2),
-        )
+        require_config("aks-east", await mesh.config(), TRUST_DOMAIN)
         await fleet.distribute()
         desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
         assert not trust_gate(await mesh.proxies(), desired).passed

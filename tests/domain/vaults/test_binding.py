@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.vaults.binding import Binding, binding_of, covers, entry_of, federation, hosts, identity_name
+from shared.domain.vaults.binding import (
+    Binding,
+    IdentityMapEntry,
+    binding_of,
+    covers,
+    entry_of,
+    federation,
+    hosts,
+    identity_name,
+)
 from shared.domain.vaults.binding_linkerd import LINKERD
 from tests.worlds.facts.protections import cluster_names, protection_named
 
@@ -42,6 +51,19 @@ def test_a_workload_without_a_trust_domain_has_no_name_in_the_mesh() -> None:
     known_one = replace(protection_named(), trust_domain="prod.example", mesh="linkerd")
     entry = entry_of(Binding(protection=known_one, principal="p", client="c"), LINKERD)
     assert entry.mesh_identity == "backup.meshward-backup.serviceaccount.identity.linkerd.prod.example"
+
+
+def test_an_entry_is_for_one_cluster_of_those_whose_workloads_share_a_name_in_the_mesh() -> None:
+    names, entries = ("aks-east", "aks-west"), list[IdentityMapEntry]()
+    for name in names:
+        meshed = replace(protection_named(name), trust_domain="prod.example", mesh="linkerd")
+        entries.append(entry_of(Binding(protection=meshed, principal=f"of {name}", client="c"), LINKERD))
+    east, west = entries
+    assert east.mesh_identity == west.mesh_identity
+    assert east.is_of(east.principal, east.cluster_id.upper(), east.mesh_identity)
+    assert not east.is_of(west.principal, east.cluster_id, east.mesh_identity)
+    assert not east.is_of(east.principal, west.cluster_id, east.mesh_identity)
+    assert not east.is_of(east.principal, east.cluster_id, "backup.shop.serviceaccount.identity.linkerd.prod.example")
 
 
 def test_no_host_is_a_pattern_that_somebody_else_can_get_a_name_under() -> None:

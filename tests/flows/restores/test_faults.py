@@ -4,7 +4,6 @@ A cluster from the vault tier, a share and a machine are verified side by side. 
 functions/ registers for that; a fault is ordered when its activity first begins.
 """
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -76,7 +75,7 @@ def seed(world: World) -> None:
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         knobs = {**scenario.SCRATCH, "sample_rate": 0}
-        (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
+        stage.say(default={"verify": knobs})
         account = stage.world.file_shares.account(ACCOUNT)["id"]
         stage.world.roles.grant(stage.caller("verifier").object_id, DATA_ROLES[0], account)
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup

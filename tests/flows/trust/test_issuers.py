@@ -1,7 +1,6 @@
 """Issuers that just grow old: renewed at half of their lifetime by a timer, on the running app in a simulated cloud."""
 
 import base64
-import json
 
 from cryptography import x509
 
@@ -37,8 +36,7 @@ async def test_an_issuer_is_renewed_at_half_of_its_life_and_goes_live_without_a_
 async def test_each_issuer_lives_as_long_as_the_policy_of_its_own_cluster_says() -> None:
     names = ("aks-east", "aks-west")
     async with small_mesh(*names, seeded=lambda world: half_lived(world, *names), settings=SWEPT) as stage:
-        document = {"clusters": {cluster_id("aks-west"): {"trust": {"issuer_lifetime": "PT30H"}}}}
-        (stage.store / "policy.json").write_text(json.dumps(document))
+        stage.say(clusters={cluster_id("aks-west"): {"trust": {"issuer_lifetime": "PT30H"}}})
         await stage.clock.advance(5 * HOUR)
         lifetimes = [i.not_valid_after_utc - i.not_valid_before_utc for i in (issuer(stage, name) for name in names)]
         assert [round(lifetime / HOUR) for lifetime in lifetimes] == [48, 30]

@@ -2,12 +2,18 @@
 
 from typing import Any
 
+from shared.domain.admission import AllowList, Fleet
 from shared.domain.cluster import Cluster
-from shared.domain.resource_id import group_scope
+from shared.domain.resource_id import group_scope, subscription_scope
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 DOMAIN = "prod.contoso.example"
 TAGS = {"meshward:mesh": "linkerd", "meshward:trust-domain": DOMAIN}
+
+
+def fleet(*clusters: Cluster) -> Fleet:
+    """These clusters, in a subscription that the trust domain lists."""
+    return Fleet([*clusters], AllowList({DOMAIN: [str(subscription_scope(SUBSCRIPTION))]}))
 
 
 def cluster(name: str = "aks-east", **facts: Any) -> Cluster:

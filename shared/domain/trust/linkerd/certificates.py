@@ -9,8 +9,9 @@ Rules:
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from shared.domain.errors import PermanentError
@@ -18,6 +19,8 @@ from shared.domain.trust.certificates import BACKDATED, authority, fingerprint, 
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import STAGES, Phase, Slot
 from shared.domain.trust.roots import issuer_name
+
+_LONGEST_KEY = 8192  # characters; the largest RSA keys in use have fewer
 
 
 def bundle_pem(phase: Phase, found: str, old: x509.Certificate, new: x509.Certificate) -> str:
@@ -44,6 +47,16 @@ def issuer_certificate(
         .not_valid_before(max(now - BACKDATED, root.not_valid_before_utc))
         .not_valid_after(min(now + lifetime, root.not_valid_after_utc))
     )
+
+
+def is_key_of(key: str, certificate: str) -> bool:
+    """Whether a private key is that of a certificate (both PEM); not where either can't be read."""
+    try:
+        private = load_pem_private_key(key[:_LONGEST_KEY].encode(), None)  # which refuses halves that don't match
+        public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return private.public_key() == public
 
 
 def issuer_expiry(issuer_pem: str, root: x509.Certificate, now: datetime) -> datetime | None:

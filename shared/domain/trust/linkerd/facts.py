@@ -29,6 +29,7 @@ class IssuerSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The member's issuer, without its key, and the copy of the bundle beside it, which `linkerd check` reads."""
 
     certificate: str  # PEM
+    holds_key: bool  # whether the private key beside it is the certificate's
     bundle: str  # PEM
     resource_version: str  # by which a write notices a change since
     written_at: datetime | None  # when Meshward wrote the issuer last; None: never

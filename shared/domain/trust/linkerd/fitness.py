@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
+from shared.domain.admission import Fleet
+from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import same
 from shared.domain.trust.certificates import fingerprints
@@ -11,35 +12,30 @@ from shared.domain.trust.linkerd.owners import require_no_other_owner, require_u
 from shared.domain.trust.linkerd.versions import require_supported_version
 from shared.domain.trust.members import members_in
 from shared.domain.trust.mesh import Mesh
-from shared.domain.trust.roots import Rotation
 
 LINK_TAG = "meshward:link-name"
 
 
-def require_linked_members(
-    cluster: str, targets: Iterable[str], trust_domain: str, clusters: Iterable[Cluster]
-) -> None:
+def require_linked_members(cluster: str, targets: Iterable[str], trust_domain: str, fleet: Fleet) -> None:
     """Raise PermanentError unless every cluster that this one is linked to (by Linkerd's name of it) is a member."""
-    members = members_in(Mesh.LINKERD, trust_domain, clusters)
+    members = members_in(Mesh.LINKERD, trust_domain, fleet)
     for target in targets:
         if not any(same(target, m.name) or m.tagged(LINK_TAG, target) for m in members):
             message = (
-                f"cluster {cluster} is linked to {target}, which isn't a member of {trust_domain}: tag that cluster"
-                f" {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and {LINK_TAG}={target} if its name"
-                " in Azure is another), or remove the Link"
+                f"cluster {cluster} is linked to {target}, which isn't a member of {trust_domain}: list it in the"
+                f" policy document and tag it {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and"
+                f" {LINK_TAG}={target} if its name in Azure is another), or remove the Link"
             )
             raise PermanentError("LinkedClusterNotMember", message)
 
 
-def require_config(cluster: str, config: MeshConfig | None, rotation: Rotation) -> None:
+def require_config(cluster: str, config: MeshConfig | None, trust_domain: str) -> None:
     """Raise PermanentError unless Linkerd is there, supported, of this trust domain, and in external CA mode."""
     if config is None:
         raise PermanentError("NoMesh", f"cluster {cluster} has no Linkerd (ConfigMap linkerd/linkerd-config)")
     require_supported_version(cluster, config.version)
-    if config.trust_domain != rotation.trust_domain:
-        message = (
-            f"the trust domain of the mesh in cluster {cluster} is {config.trust_domain}, not {rotation.trust_domain}"
-        )
+    if config.trust_domain != trust_domain:
+        message = f"the trust domain of the mesh in cluster {cluster} is {config.trust_domain}, not {trust_domain}"
         raise PermanentError("OtherTrustDomain", message)
     if not config.external_ca or config.issuer_scheme != "kubernetes.io/tls":
         message = (

@@ -4,6 +4,8 @@ Rules:
 - An issuer is renewed at half of its lifetime, under the root that has signed it. So a renewal never moves a rotation,
   no leaf changes its root, and nothing is restarted.
 - Only a current root signs. If none of them has signed the issuer, an operator has to look at it.
+- An issuer is made only for who proves to hold the one before it: a certificate is public, its key isn't. So the first
+  one of a cluster is made by people (docs/clusters.md).
 """
 
 from collections.abc import Iterable
@@ -15,7 +17,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from shared.domain.errors import PermanentError
+from shared.domain.trust.linkerd.facts import IssuerSecret
 from shared.domain.trust.policy import TrustPolicy
+
+_BY_HAND = "make an issuer by hand (docs/clusters.md)"
 
 
 class IssuerRenewal(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,24 @@ def is_due(issuer: x509.Certificate, now: datetime) -> bool:
     """Whether half of the issuer's lifetime has passed."""
     lifetime = issuer.not_valid_after_utc - issuer.not_valid_before_utc
     return now >= issuer.not_valid_before_utc + lifetime / 2
+
+
+def require_possession[R: _Root](cluster: str, found: IssuerSecret, roots: Iterable[R], now: datetime) -> R:
+    """The root that has signed the member's issuer, if the member proves to hold that; raises PermanentError otherwise.
+
+    The issuer has to be valid now, unless its root has expired: nothing under that can be.
+    """
+    issuer = issuer_of(cluster, found.certificate)
+    root = signed_by(cluster, issuer, roots)
+    what = f"the Secret linkerd-identity-issuer of cluster {cluster} holds"
+    if not found.holds_key:
+        message = f"{what} a key that isn't its certificate's: put back the key that is, or {_BY_HAND}"
+        raise PermanentError("IssuerKeyMismatch", message)
+    valid = issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc
+    if not valid and now < root.certificate.not_valid_after_utc:
+        validity = f"{issuer.not_valid_before_utc:%Y-%m-%d %H:%M} to {issuer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        raise PermanentError("IssuerNotValid", f"{what} an issuer that is valid from {validity}: {_BY_HAND}")
+    return root
 
 
 def signed_by[R: _Root](cluster: str, issuer: x509.Certificate, roots: Iterable[R]) -> R:

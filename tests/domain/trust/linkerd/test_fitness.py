@@ -13,7 +13,7 @@ from shared.domain.trust.linkerd.owners import digest
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
 from tests.worlds.facts.certificates import NEW, OLD
-from tests.worlds.facts.members import DOMAIN, TAGS, cluster
+from tests.worlds.facts.members import DOMAIN, TAGS, cluster, fleet
 
 BOTH = frozenset({fingerprint(OLD), fingerprint(NEW)})
 ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="g1", new="g2", generation=2)
@@ -21,14 +21,14 @@ ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="g1", new="g2", 
 
 def test_linked_clusters_are_members_by_their_name_in_azure_or_by_the_name_in_their_tag() -> None:
     west = cluster("aks-west", tags={**TAGS, "meshward:link-name": "west"})
-    require_linked_members("aks-east", [], DOMAIN, [])
-    require_linked_members("aks-east", ["aks-west", "west", "AKS-East"], DOMAIN, [cluster(), west])
+    require_linked_members("aks-east", [], DOMAIN, fleet())
+    require_linked_members("aks-east", ["aks-west", "west", "AKS-East"], DOMAIN, fleet(cluster(), west))
 
 
 @pytest.mark.parametrize("tags", [{}, {**TAGS, "meshward:trust-domain": "other"}, {**TAGS, "meshward:mesh": "consul"}])
 def test_a_link_to_a_cluster_that_is_no_member_is_refused_by_its_name(tags: dict[str, str]) -> None:
     with pytest.raises(PermanentError, match="LinkedClusterNotMember: cluster aks-east is linked to aks-west"):
-        require_linked_members("aks-east", ["aks-west"], DOMAIN, [cluster(), cluster("aks-west", tags=tags)])
+        require_linked_members("aks-east", ["aks-west"], DOMAIN, fleet(cluster(), cluster("aks-west", tags=tags)))
 
 
 def config(**facts: Any) -> MeshConfig:
@@ -48,11 +48,11 @@ def config(**facts: Any) -> MeshConfig:
 )
 def test_a_mesh_that_is_not_ours_to_rotate_is_refused_by_name(found: MeshConfig | None, reason: str) -> None:
     with pytest.raises(PermanentError, match=f"{reason}: .*aks-east"):
-        require_config("aks-east", found, ROTATION)
+        require_config("aks-east", found, DOMAIN)
 
 
 def test_a_mesh_in_external_mode_is_fit() -> None:
-    require_config("aks-east", config(), ROTATION)
+    require_config("aks-east", config(), DOMAIN)
     for root in (OLD, NEW):
         require_bundle("aks-east", Bundle(pem=pem(root), written_at=None, owner=""), BOTH)
 

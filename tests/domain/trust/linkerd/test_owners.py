@@ -18,7 +18,8 @@ def bundle(pem: str = "ours", **facts: Any) -> Bundle:
 
 def issuer(certificate: str = "ours", **facts: Any) -> IssuerSecret:
     marks = {"written_at": NOW, "written_sha256": digest("ours"), "bundle_sha256": digest("bundle"), "owner": ""}
-    return IssuerSecret(certificate=certificate, bundle="bundle", resource_version="1", **{**marks, **facts})
+    seen = {"bundle": "bundle", "resource_version": "1", "holds_key": True, **marks, **facts}
+    return IssuerSecret(certificate=certificate, **seen)
 
 
 def test_what_is_as_it_was_written_is_ours() -> None:

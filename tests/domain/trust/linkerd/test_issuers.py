@@ -1,0 +1,113 @@
+"""Who gets an issuer: only a member that proves to hold the one before it."""
+
+import base64
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.errors import PermanentError
+from shared.domain.trust.certificates import pem
+from shared.domain.trust.linkerd.certificates import is_key_of, issuer_certificate
+from shared.domain.trust.linkerd.facts import IssuerSecret
+from shared.domain.trust.linkerd.issuers import require_possession
+from tests.worlds.facts.certificates import DOMAIN, KEYS, NEW, OLD
+from tests.worlds.times import DAY, HOUR, NOW
+
+KEY, JUNK = KEYS[2], KEYS[3]
+LIFETIME = 48 * HOUR
+AT = NOW + 10 * DAY  # the old root has expired, the new one is in force
+
+
+class Root(NamedTuple):
+    certificate: x509.Certificate
+
+
+def issued(root: x509.Certificate = NEW, signer: Any = KEYS[1], age: timedelta = HOUR) -> str:
+    """An issuer (PEM) under the root that is so old."""
+    made = AT - age
+    return pem(issuer_certificate(DOMAIN, KEY.public_key(), root, made, LIFETIME).sign(signer, SHA256()))
+
+
+def secret(certificate: str, **facts: Any) -> IssuerSecret:
+    seen = {"holds_key": True, "bundle": "", "resource_version": "1", "written_at": None, "owner": "", **facts}
+    return IssuerSecret(certificate=certificate, **seen)
+
+
+def text(key: Any) -> str:
+    return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+def test_who_holds_a_valid_issuer_of_a_root_in_force_is_told_which_root_that_is() -> None:
+    assert require_possession("aks-east", secret(issued()), [Root(OLD), Root(NEW)], AT).certificate == NEW
+
+
+@pytest.mark.parametrize(
+    ("found", "roots", "reason"),
+    [
+        (secret(issued(), holds_key=False), [NEW], "IssuerKeyMismatch"),
+        (secret(issued(age=LIFETIME + HOUR)), [NEW], "IssuerNotValid"),
+        (secret(issued(age=-HOUR)), [NEW], "IssuerNotValid"),
+        (secret(issued()), [OLD], "ForeignIssuer"),
+        (secret(issued(signer=JUNK)), [NEW], "ForeignIssuer"),
+        (secret(issued()), [], "ForeignIssuer"),
+        (secret("no certificate"), [NEW], "BadIssuer"),
+    ],
+)
+def test_who_does_not_prove_to_hold_one_is_refused_with_the_reason(
+    found: IssuerSecret, roots: list[x509.Certificate], reason: str
+) -> None:
+    with pytest.raises(PermanentError) as refused:
+        require_possession("aks-east", found, map(Root, roots), AT)
+    assert refused.value.reason == reason
+    assert "aks-east" in refused.value.message
+
+
+def test_under_a_root_that_has_expired_an_issuer_need_not_be_valid() -> None:
+    found, later = secret(issued()), AT + 500 * DAY
+    assert require_possession("aks-east", found, [Root(NEW)], later).certificate == NEW
+    with pytest.raises(PermanentError, match="IssuerKeyMismatch"):
+        require_possession("aks-east", secret(found.certificate, holds_key=False), [Root(NEW)], later)
+
+
+def test_a_key_is_a_certificate_s_if_their_public_halves_are_one() -> None:
+    assert is_key_of(text(KEY), issued())
+    assert not is_key_of(text(JUNK), issued())
+
+
+def test_a_key_that_only_carries_the_public_half_of_a_certificate_is_not_its_key() -> None:
+    # PKCS #8 repeats the public point beside the private number: the number here is another one
+    numbers, junk = KEY.private_numbers(), JUNK.private_numbers().private_value
+    mine = numbers.private_value.to_bytes(32)
+    der = KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    forged = base64.b64encode(der.replace(mine, junk.to_bytes(32))).decode()
+    assert not is_key_of(f"-----BEGIN PRIVATE KEY-----\n{forged}\n-----END PRIVATE KEY-----\n", issued())
+
+
+@pytest.mark.parametrize("key", [rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()])
+def test_a_key_of_another_kind_is_not_the_certificate_s(key: Any) -> None:
+    assert not is_key_of(text(key), issued())
+
+
+def test_an_issuer_with_an_rsa_key_proves_itself_too() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name.from_rfc4514_string("CN=an issuer")
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = builder.serial_number(1).not_valid_before(NOW - HOUR).not_valid_after(NOW + HOUR).sign(key, SHA256())
+    assert is_key_of(text(key), pem(made))
+    assert not is_key_of(text(rsa.generate_private_key(65537, 2048)), pem(made))
+
+
+@given(st.text() | st.text(max_size=20).map(lambda junk: text(KEY).replace("M", junk, 1)))
+def test_whatever_stands_there_for_a_key_is_judged_and_not_raised(junk: str) -> None:
+    assert not is_key_of(junk, issued()) or junk == text(KEY)
+
+
+def test_a_key_of_a_megabyte_is_not_read() -> None:
+    assert not is_key_of(" " * 10**6 + text(ec.generate_private_key(ec.SECP256R1())), issued())
