@@ -16,7 +16,7 @@ import msgspec
 from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
-from functions.engine.incoming import envelope_of, log_declined
+from functions.engine.incoming import declined_if_refused, envelope_of
 from functions.trust.roots import all_lineages, refused_roots, roots_seen
 from shared.domain.admission import AllowList, Fleet
 from shared.domain.errors import MeshwardError, NotConverged
@@ -78,11 +78,8 @@ def _settings() -> SelftestSettings:
 @app.event_grid_trigger(arg_name="event")
 async def on_selftest_event(event: func.EventGridEvent) -> None:
     """Note that an event of the self-test has come back."""
-    try:
+    with declined_if_refused(event.id):
         id = selftest_sent(envelope_of(event))
-    except MeshwardError as error:
-        log_declined(error, event.id)
-        raise
     await services().ledger.create(TRIED.path(name=id), b"")
 
 

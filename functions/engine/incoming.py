@@ -1,5 +1,8 @@
 """Events as the Functions runtime hands them over: two schemas become one envelope, and a refusal a log line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import azure.functions as func
 
 from functions.engine.logs import log
@@ -15,6 +18,11 @@ def envelope_of(event: func.EventGridEvent | func.CloudEvent) -> Envelope:
     return envelope(event.id, event.event_type, event.get_json())
 
 
-def log_declined(error: MeshwardError, event_id: str) -> None:
-    """Log why an event starts nothing."""
-    log(EventDeclined(event_id=event_id, reason=error.reason, error=error.message))
+@contextmanager
+def declined_if_refused(event_id: str) -> Iterator[None]:
+    """Log why the event starts nothing, where something in the block refuses it."""
+    try:
+        yield
+    except MeshwardError as error:
+        log(EventDeclined(event_id=event_id, reason=error.reason, error=error.message))
+        raise

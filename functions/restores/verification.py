@@ -21,7 +21,7 @@ import azure.functions as func
 
 from functions.engine.client import Client, with_client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
-from functions.engine.incoming import envelope_of, log_declined
+from functions.engine.incoming import declined_if_refused, envelope_of
 from functions.restores.check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
 from functions.restores.plan_steps import (
     choose,
@@ -40,7 +40,7 @@ from functions.restores.restore_steps import (
     start_restore_validation,
 )
 from functions.restores.staging_steps import take_turn
-from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
+from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.events import backup_completed
 from shared.domain.restores.checks import ConcludedVerification, VerificationOutcome, VerificationResult
 from shared.domain.restores.choice import Choice, SampledOut
@@ -70,14 +70,11 @@ SENDING_DEADLINE = timedelta(hours=3)
 @with_client(app)
 async def on_backup_completed(event: func.EventGridEvent, client: Client) -> None:
     """Verify the backup, if it is drawn."""
-    try:
+    with declined_if_refused(event.id):
         completed = backup_completed(envelope_of(event))
         if JOB.meaning(completed.status) != "good":
             raise InvalidEvent("NothingToVerify", f"the backup ended as {shown(completed.status)}, not as completed")
         await request_verification(client, of_job(completed.job_id))
-    except MeshwardError as error:
-        log_declined(error, event.id)
-        raise
 
 
 async def request_verification(client: Client, verification: Verification) -> str:

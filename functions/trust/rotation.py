@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from functions.engine.client import Client, with_client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
-from functions.engine.incoming import envelope_of, log_declined
+from functions.engine.incoming import declined_if_refused, envelope_of
 from functions.engine.logs import log
 from functions.trust.fleet_steps import (
     EndedRotation,
@@ -38,7 +38,7 @@ from functions.trust.fleet_steps import (
 from functions.trust.members import outcome_of, rotate_members
 from functions.trust.root_steps import RootVersion, ensure_disabled, ensure_root
 from functions.trust.roots import RootsSeen, all_lineages, require_of_record, roots_seen, tell_refused
-from shared.domain.errors import InvalidEvent, MeshwardError, NotFound, PermanentError, shown
+from shared.domain.errors import InvalidEvent, NotFound, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
 from shared.domain.trust.members import members_in
@@ -56,18 +56,17 @@ from shared.wiring import services
 @with_client(app)
 async def on_certificate_event(event: func.EventGridEvent, client: Client) -> None:
     """A certificate nears its expiry: rotate it if it is a current trust root and nobody has aborted its rotation."""
-    try:
+    with declined_if_refused(event.id):
         expiring = certificate_near_expiry(envelope_of(event))
         if not same(expiring.vault, services().settings.key_vault_name):
             raise InvalidEvent("ForeignVault", f"key vault {shown(expiring.vault)} isn't the configured one")
-        rotation, root, lineage = await find_rotation(expiring.certificate, await roots_seen())
+        try:
+            rotation, root, lineage = await find_rotation(expiring.certificate, await roots_seen())
+        except AlreadyRotated as done:
+            log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
+            return
         if starts_unattended(root, max(services().now(), root.due), aborted=lineage.aborted):
             await start(client, rotation, unattended_mode(root), failed=False)
-    except AlreadyRotated as done:
-        log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
-    except MeshwardError as error:
-        log_declined(error, event.id)
-        raise
 
 
 async def sweep(client: Client) -> None:

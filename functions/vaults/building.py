@@ -9,7 +9,8 @@ from functions.vaults.attempts import ROLE_PROBE_INTERVAL
 from functions.vaults.steps import ensure_guard, ensure_role, ensure_vault
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.plan import ProtectionPlan, lacking
-from shared.domain.vaults.protection import Grant, Protection, VaultService
+from shared.domain.vaults.protection import Grant, Protection
+from shared.domain.vaults.source import VaultService
 
 
 def build_vault(

@@ -26,10 +26,9 @@ from shared.domain.trust.membership import MEMBERSHIP, Membership
 from shared.domain.vaults.census import (
     CENSUS,
     Census,
-    CensusInstance,
     Proof,
     Standing,
-    by_cluster,
+    by_source,
     census,
     good_backups,
     left_out,
@@ -40,6 +39,7 @@ from shared.domain.vaults.census import (
     with_volumes,
 )
 from shared.domain.vaults.signals import CensusTaken, ClustersLeftOut, ClustersUnprotected
+from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.tagged import TaggedVault
 from shared.wiring import services
 
@@ -52,9 +52,9 @@ async def take(client: Client) -> None:
     fleet, policy = await world.provisioner.fleet(), await world.policy()
     vaults = await tagged_vaults()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
-    instances = by_cluster(await world.verifier.inventory.instances())
-    jobs = await world.verifier.inventory.jobs(now - GRAPH_RETENTION)
     items = await world.verifier.inventory.items()
+    instances = by_source(items)
+    jobs = await world.verifier.inventory.jobs(now - GRAPH_RETENTION)
     standings = []
     for cluster in fleet.clusters:
         instance = instances.get(folded(cluster.id))
@@ -123,7 +123,7 @@ async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: 
 
 
 async def _unprotected(
-    client: Client, cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault], instance: CensusInstance | None
+    client: Client, cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault], instance: FoundItem | None
 ) -> Standing:
     try:
         protection = protection_for(cluster, policy, vaults)

@@ -6,7 +6,7 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from functions.vaults.parts import parts_now
 from functions.vaults.steps import app
-from shared.domain.vaults.parts import planned_parts
+from shared.domain.vaults.parts import VAULTS, planned_parts
 from shared.domain.vaults.plan import ProtectionPlan, Seen, plan_of, require_agreed
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.signals import ProtectionDrifted
@@ -26,12 +26,12 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
     holders = await provisioner.cluster_backups.holders(protection)
     parts = await parts_now(protection, planned_parts(protection))
     recoverable = parts["backup_vault"] and not holders
-    items = await provisioner.recovery_services_vaults.items(protection) if parts.get("recovery_services_vault") else []
+    protecting = sorted({source.service for source in protection.sources if parts[VAULTS[source.service]]})
     seen = Seen(
         parts=parts,
         holders=tuple(holders),
-        deleted=tuple(await provisioner.cluster_backups.soft_deleted(protection)) if recoverable else (),
-        items=tuple(items),
+        deleted=tuple(await provisioner.backup_vaults.deleted_items(protection)) if recoverable else (),
+        items=tuple([i for s in protecting for i in await provisioner.vaults(s).items(protection)]),
     )
     candidates = {
         s.label: await provisioner.source_backups[type(s)].candidate(protection, s)

@@ -18,7 +18,7 @@ import azure.functions as func
 
 from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, orchestrator
-from functions.engine.incoming import envelope_of, log_declined
+from functions.engine.incoming import declined_if_refused, envelope_of
 from functions.engine.logs import log
 from functions.vaults import steps
 from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_it_succeeds
@@ -36,7 +36,6 @@ from shared.domain.vaults.findings import Protected
 from shared.domain.vaults.plan import ProtectionPlan, lacking, require_agreed
 from shared.domain.vaults.protection import (
     Protection,
-    VaultService,
     extension_grants,
     is_due,
     protection_of,
@@ -44,6 +43,7 @@ from shared.domain.vaults.protection import (
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.tagged import TaggedVault, incarnation_of
 from shared.wiring import services
 
@@ -54,15 +54,12 @@ SCATTER = timedelta(seconds=5)  # over which the plans of runs that start togeth
 @with_client(app)
 async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
     """Protect the cluster that was written; an incarnation starts one run, however often it is written."""
-    try:
+    with declined_if_refused(event.id):
         written = cluster_written(envelope_of(event))
         if written is None:
             log(OtherResourceWritten(event_id=event.id))
             return
         protection = await _protection(written)
-    except MeshwardError as error:
-        log_declined(error, event.id)
-        raise
     if protection is None:
         log(ProtectionNotAskedFor(event_id=event.id, cluster=written))
     else:

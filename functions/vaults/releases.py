@@ -25,7 +25,7 @@ from functions.vaults.tagged import tagged_vaults
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import folded, same
-from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
+from shared.domain.vaults.parts import PARTS, VAULTS, WhenReleased, released_parts
 from shared.domain.vaults.protection import Protection, require_in_fleet
 from shared.domain.vaults.release import (
     ABSENCE,
@@ -144,16 +144,12 @@ async def _absence(protection: Protection, cluster: Cluster | None) -> Absence:
 async def _remains(protection: Protection) -> Remains:
     provisioner = services().provisioner
     parts = await parts_now(protection, released_parts("before the backups", "after the backups", "last"))
-    backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
-    if not backup_vault:
+    if not parts["backup_vault"]:
         require_unlisted(protection, await tagged_vaults(protection.subscription))
-    states = await provisioner.cluster_backups.instances(protection) if backup_vault else {}
+    standing = [service for service, part in VAULTS.items() if parts[part]]
     return Remains(
         parts=tuple(name for name, found in parts.items() if found),
-        instances=tuple(states),
-        states=states,
-        soft_deleted=tuple(await provisioner.cluster_backups.soft_deleted(protection)) if backup_vault else (),
-        items=tuple(await provisioner.recovery_services_vaults.items(protection)) if recovery_services_vault else (),
+        items=tuple([i for s in standing for i in await provisioner.vaults(s).items(protection)]),
     )
 
 
@@ -202,10 +198,8 @@ async def plan_release(request: ReleaseRequest) -> Release:
 async def delete_backups(protection: Protection) -> Remains:
     """All backups in both vaults are deleted, which can be taken back for as long as the vaults keep them."""
     remains, provisioner = await _remains(protection), services().provisioner
-    for name in remains.deletable_instances:
-        await provisioner.cluster_backups.delete_instance(protection, name)
     for item in remains.deletable_items:
-        await provisioner.recovery_services_vaults.delete_item(protection, item)
+        await provisioner.vaults(item.service).delete_item(protection, item)
     require_deleted(remains)
     return remains
 

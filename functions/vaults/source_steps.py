@@ -14,13 +14,9 @@ from shared.wiring import services
 @activity(app)
 async def ensure_source_policy(request: SourceRequest) -> Found:
     """The vault's backup policy for data sources of this kind, written once."""
-    provisioner, name = services().provisioner, request.source.policy(request.protection.terms)
-    vaults, found = (
-        provisioner.recovery_services_vaults,
-        await provisioner.recovery_services_vaults.policy(request.protection, name),
-    )
-    policy = provisioner.source_backups[type(request.source)].policy(request.protection.terms)
-    return found or await vaults.create_policy(request.protection, name, policy)
+    source, terms, provisioner = request.source, request.protection.terms, services().provisioner
+    policy = provisioner.source_backups[type(source)].policy(terms)
+    return await provisioner.vaults(source.service).ensure_policy(request.protection, source.policy(terms), policy)
 
 
 @activity(app)
@@ -54,7 +50,7 @@ async def finish_inquiry(asked: SourceOperation) -> OperationResult:
 async def start_protecting(request: SourceRequest) -> SourceOperation:
     """Ask the vault to protect the data source by the policy of the protection."""
     provisioner, protection, source = services().provisioner, request.protection, request.source
-    items = await provisioner.recovery_services_vaults.items(protection)
+    items = await provisioner.vaults(source.service).items(protection)
     item = next((item for item in items if source.protected_by(item)), None)
     if item and same(item.policy, protection.source_policy_id(source)):
         return _asked(request, "")
@@ -66,8 +62,8 @@ async def finish_protecting(asked: SourceOperation) -> OperationResult:
     """How the request for protection ended."""
     if not asked.operation:
         return OperationResult()
-    found = await services().provisioner.recovery_services_vaults.operation(asked)
-    return concluded(f"the protection of {asked.source.label}", found)
+    what, vaults = f"the protection of {asked.source.label}", services().provisioner.vaults(asked.source.service)
+    return concluded(what, await vaults.operation(asked.protection, asked.operation, what))
 
 
 def _asked(request: SourceRequest, operation: str) -> SourceOperation:

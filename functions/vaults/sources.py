@@ -1,13 +1,14 @@
-"""The data sources that a cluster names by tag get a Recovery Services vault of the cluster's own.
+"""The data sources that a cluster names by tag are protected by vaults of the cluster's own, of the service that fits.
 
-    vault ──▶ policies, roles ──▶ for each storage account and each machine, side by side:
+    vault ──▶ policies, roles ──▶ for each storage account and each other data source, side by side:
                                     register   an account by the vault's identity, until its role acts
                                     inquire    before that the vault knows none of its shares
-                                    protect    each share, found by its name; a machine at once
+                                    protect    each share, found by its name; others at once
 
 A source that can't be taken holds up no other: in the end the run fails with the reason that its plan gave.
 """
 
+from functools import partial
 from itertools import groupby
 
 from functions.engine.durable import Runbook, Steps
@@ -17,28 +18,35 @@ from functions.vaults.source_steps import ensure_source_policy, start_inquiry, s
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import name_of
 from shared.domain.vaults.plan import ProtectionPlan
-from shared.domain.vaults.protection import SourceRequest, VaultService, source_grants
+from shared.domain.vaults.protection import SourceRequest, source_grants
+from shared.domain.vaults.source import VaultService
 
 
 def protect_sources(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """Protect the data sources; raises PermanentError, once the rest is protected, for those that can't be."""
-    protection = plan.protection
     if plan.source_changes:
-        requests = [SourceRequest(protection=protection, source=source) for source in plan.sources]
-        one_of_a_kind = {request.source.policies: request for request in requests}
-        policies = [(ensure_source_policy, request) for request in one_of_a_kind.values()]
-        yield from build_vault(run, plan, VaultService.RECOVERY_SERVICES, source_grants, *policies)
-        holders = groupby(requests, key=lambda request: request.source.source_id)
-        yield from run.chains(*(_protect_in_turn(run, list(some)) for _, some in holders))
+        services = dict.fromkeys(source.service for source in plan.protection.sources)
+        yield from run.chains(*(_protect_by(service, run, plan) for service in services))
     if plan.refused:
         raise PermanentError("VolumesRefused", "; ".join(plan.refused))
 
 
+def _protect_by(service: VaultService, run: Runbook, plan: ProtectionPlan) -> Steps[None]:
+    """Protect the data sources of the vault of this service."""
+    sources = [source for source in plan.sources if source.service is service]
+    requests = [SourceRequest(protection=plan.protection, source=source) for source in sources]
+    one_of_a_kind = {request.source.policies: request for request in requests}
+    policies = [(ensure_source_policy, request) for request in one_of_a_kind.values()]
+    yield from build_vault(run, plan, service, partial(source_grants, service), *policies)
+    holders = groupby(requests, key=lambda request: request.source.source_id)
+    yield from run.chains(*(_protect_in_turn(run, list(some)) for _, some in holders))
+
+
 def _protect_in_turn(run: Runbook, requests: list[SourceRequest]) -> Steps[None]:
-    """A machine, or the shares of one account, in turn: the vault takes one change of an account at a time."""
+    """One data source, or the shares of one account, in turn: the vault takes one change of an account at a time."""
     first = requests[0]
     if first.source.in_account:
-        vault = first.protection.requirements(VaultService.RECOVERY_SERVICES).label
+        vault = first.protection.requirements(first.source.service).label
         refused = f"storage account {name_of(first.source.source_id)} can't be registered with {vault}"
         yield from repeat_until_it_succeeds(run, start_registration, first, refused)
         yield from repeat_until_it_succeeds(run, start_inquiry, first, refused)

@@ -135,8 +135,9 @@ async def ensure_guard(required: VaultRequirements) -> VaultRequirements:
 @activity(app)
 async def ensure_policy(protection: Protection) -> Found:
     """The vault's backup policy, beside those that were there before."""
-    vaults = services().provisioner.backup_vaults
-    return await vaults.policy(protection) or await vaults.create_policy(protection)
+    provisioner, terms = services().provisioner, protection.terms
+    policy = provisioner.cluster_backups.policy(terms)
+    return await provisioner.backup_vaults.ensure_policy(protection, terms.backup_policy, policy)
 
 
 @activity(app)
@@ -176,8 +177,9 @@ async def start_validation(protection: Protection) -> Validation:
 @activity(app)
 async def finish_validation(validation: Validation) -> OperationResult:
     """What the validation found."""
-    found = await services().provisioner.cluster_backups.operation(validation)
-    return concluded(f"the validation of the backup of cluster {validation.protection.cluster}", found)
+    protection, vaults = validation.protection, services().provisioner.backup_vaults
+    what = f"the validation of the backup of cluster {protection.cluster}"
+    return concluded(what, await vaults.operation(protection, validation.operation, what))
 
 
 @activity(app)

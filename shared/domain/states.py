@@ -54,13 +54,13 @@ JOB = States(
     bad="Failed Canceled Cancelled",
     pending="InProgress Cancelling NotStarted Paused",
 )
-INSTANCE = States(  # how Azure Backup protects a cluster
+INSTANCE = States(  # how a Backup vault protects what it holds
     good="ProtectionConfigured",
     bad="BackupSchedulesSuspended BackupsSuspended ConfiguringProtectionFailed NotProtected ProtectionError "
     "ProtectionStopped RetentionSchedulesSuspended SoftDeleted",
     pending="ConfiguringProtection SoftDeleting UpdatingProtection",
 )
-ITEM = States(  # how Azure Backup protects a data source; IRPending lasts long after the first backup
+ITEM = States(  # how a Recovery Services vault does; IRPending lasts long after the first backup
     good="IRPending Protected",
     bad="BackupsSuspended NotProtected ProtectionError ProtectionPaused ProtectionStopped",
 )

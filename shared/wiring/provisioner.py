@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.domain.vaults.machines import VirtualMachine
-from shared.domain.vaults.protection import VaultService
 from shared.domain.vaults.shares import FileShare
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.sources import DataSource
 from shared.settings import Settings
 from shared.wiring.duty import Duty, ReadAllowList
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from shared.adapters.azure.workload_identity import WorkloadIdentities
     from shared.adapters.backup.backup_vaults import BackupVaults
     from shared.adapters.backup.cluster_backups import ClusterBackups
-    from shared.adapters.backup.machine_backups import MachineBackups
     from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
     from shared.adapters.backup.share_backups import ShareBackups
     from shared.adapters.backup.source_backups import SourceBackups
@@ -88,15 +87,12 @@ class Provisioner(Duty):
         return ShareBackups(self._settings, self.credential)
 
     @cached_property
-    def machine_backups(self) -> "MachineBackups":
-        from shared.adapters.backup.machine_backups import MachineBackups
-
-        return MachineBackups(self._settings, self.credential)
-
-    @property
     def source_backups(self) -> "Mapping[type[DataSource], SourceBackups]":
         """The backups of each kind of data source."""
-        return {FileShare: self.share_backups, VirtualMachine: self.machine_backups}
+        from shared.adapters.backup.machine_backups import MachineBackups
+
+        machines = MachineBackups(self._settings, self.credential)
+        return {FileShare: self.share_backups, VirtualMachine: machines}
 
     @cached_property
     def workload_identities(self) -> "WorkloadIdentities":

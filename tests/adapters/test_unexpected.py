@@ -30,9 +30,10 @@ from shared.domain.restores.items import MachineItem, RecoveryPoint
 from shared.domain.restores.verification import job_id
 from shared.domain.states import JOB
 from shared.domain.vaults.findings import Found, concluded, require_settled
-from shared.domain.vaults.protection import SourceOperation, VaultService
+from shared.domain.vaults.protection import SourceOperation
 from shared.domain.vaults.release import may_delete
 from shared.domain.vaults.shares import FileShare
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.strength import require_strong
 from tests.worlds import sdk
 from tests.worlds.facts.plans import NAME, a_plan
@@ -152,7 +153,7 @@ async def registration(azure: Azure) -> None:
 
 
 async def item_operation(azure: Azure) -> None:
-    result = concluded("it", await azure.recovery_vaults.operation(ASKED))
+    result = concluded("it", await azure.recovery_vaults.operation(PROTECTION, ASKED.operation, "it"))
     assert result.code, "nobody said that it succeeded"
 
 

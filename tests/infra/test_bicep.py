@@ -18,6 +18,7 @@ from local.stage import monitored
 from shared.adapters.azure.telemetry import METRICS, Metric
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
 from shared.domain.vaults import roles
+from shared.domain.vaults.sources import KINDS
 from shared.settings import Settings
 from tests.worlds.deployments import HOME, deployed, subscribed
 from tests.worlds.functions import registered_functions
@@ -96,12 +97,8 @@ def test_each_event_subscription_leads_to_a_trigger() -> None:
 
 def test_the_roles_that_the_provisioner_may_assign_are_those_that_it_assigns() -> None:
     assigned = {roles.READER, roles.CONTRIBUTOR, roles.DISK_SNAPSHOT_CONTRIBUTOR}
-    assigned |= {
-        roles.BLOB_DATA_CONTRIBUTOR,
-        roles.BLOB_DATA_READER,
-        roles.FILE_BACKUP_CONTRIBUTOR,
-        roles.FILE_RESTORE_CONTRIBUTOR,
-    }
+    assigned |= {roles.BLOB_DATA_CONTRIBUTOR, roles.BLOB_DATA_READER}
+    assigned |= {role for kind in KINDS for role in kind.roles}
     assert set(data("roles.json")["grantable"].values()) == assigned
 
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from local.cloud.world import World
 from shared.adapters.azure.resources import AzureResources
-from shared.adapters.backup.backup_vaults import BackupVaults
+from shared.adapters.backup.backup_vaults import BackupVaults, operational_policy
+from shared.domain.cluster import CLUSTERS
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.protection import Protection
 
@@ -21,7 +22,9 @@ async def with_vault(world: World, vaults: BackupVaults, protection: Protection)
     world.resource_groups.add(protection.group)
     await vaults.create_vault(protection, "GeoRedundant")
     await world.clock.advance(timedelta(minutes=5))
-    await vaults.create_policy(protection)
+    await vaults.ensure_policy(
+        protection, protection.terms.backup_policy, operational_policy(CLUSTERS, protection.terms)
+    )
     found = await vaults.vault(protection)
     assert found is not None
     return found

@@ -21,9 +21,10 @@ from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
 from shared.domain.restores.items import ShareItem
-from shared.domain.restores.manifest import Contents, Manifest, ShareFile, canary_time, of_files, sample, sampled
+from shared.domain.restores.manifest import Contents, Manifest, ShareFile, of_files, sample, sampled
 from shared.domain.restores.verification import RestorePlan, RestoreSource
 from shared.domain.restores.workloads import IsolatedCopy
+from shared.domain.times import time_in
 from shared.settings import Settings
 
 _MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
@@ -55,7 +56,7 @@ class FileShares(Management):
             share = self._share(plan.item.source_id, plan.target)
             files = await _files(share)
             contents = {f.path: await _digest(share, f.path) for f in files if f.path in read_paths}
-            canary_times = {f.path: canary_time(await _beginning(share, f.path)) for f in files if f.path in canaries}
+            canary_times = {f.path: time_in(await _beginning(share, f.path)) for f in files if f.path in canaries}
         return IsolatedCopy(
             entries=of_files(files, contents), canary_times={path: at for path, at in canary_times.items() if at}
         )

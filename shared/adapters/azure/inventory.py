@@ -14,7 +14,7 @@ from shared.domain.errors import TemporaryError
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.states import JOB
-from shared.domain.vaults.census import CensusInstance
+from shared.domain.times import time_in
 from shared.domain.vaults.protection import Grant
 from shared.domain.vaults.source import FoundItem, JobNames
 from shared.domain.vaults.sources import label_in_job
@@ -35,17 +35,13 @@ _OPEN_OR_ENDED_SINCE = (
     "tostring(properties.status) =~ 'InProgress' or tostring(properties.endTime) == ''"
     " or todatetime(properties.endTime) >= datetime({since})"
 )
-_INSTANCES = """RecoveryServicesResources
-| where type =~ 'microsoft.dataprotection/backupvaults/backupinstances'
-| where tostring(properties.dataSourceInfo.datasourceType) =~ 'Microsoft.ContainerService/managedClusters'
-| project id, cluster_id = tostring(properties.dataSourceInfo.resourceID),
- state = tostring(properties.currentProtectionState), policy = tostring(properties.policyInfo.policyId)
-| order by id asc"""
 _ITEMS = """RecoveryServicesResources
-| where type =~ 'microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems'
-| project id, source_id = tostring(properties.sourceResourceId), name = tostring(properties.friendlyName),
- state = tostring(properties.protectionState), policy = tostring(properties.policyId),
- deleted = tostring(properties.isScheduledForDeferredDelete)
+| where type in~ ('microsoft.dataprotection/backupvaults/backupinstances',
+ 'microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems')
+| project id, name = tostring(properties.friendlyName), deleted = tostring(properties.isScheduledForDeferredDelete),
+ instance_source = tostring(properties.dataSourceInfo.resourceID), item_source = tostring(properties.sourceResourceId),
+ instance_state = tostring(properties.currentProtectionState), item_state = tostring(properties.protectionState),
+ instance_policy = tostring(properties.policyInfo.policyId), item_policy = tostring(properties.policyId)
 | order by id asc"""
 _GRANTS = """AuthorizationResources
 | where type =~ 'microsoft.authorization/roleassignments' and tostring(properties.principalId) in ({principals})
@@ -72,14 +68,9 @@ class Inventory:
         which = f"id =~ '{vault.child('backupJobs', name)}'"
         return next(map(_job, await self._rows(_JOBS.format(which=which))), None)
 
-    async def instances(self) -> list[CensusInstance]:
-        """The backup instances of clusters in all Backup vaults."""
-        return msgspec.convert(await self._rows(_INSTANCES), list[CensusInstance])
-
     async def items(self) -> list[FoundItem]:
-        """What all Recovery Services vaults protect."""
-        rows = await self._rows(_ITEMS)
-        return [msgspec.convert({**row, "deleted": row["deleted"].lower() == "true"}, FoundItem) for row in rows]
+        """What all Backup and Recovery Services vaults protect."""
+        return [_item(row) for row in await self._rows(_ITEMS)]
 
     async def grants(self, principals: Sequence[str]) -> list[Grant]:
         """The roles that these identities (object ids) hold; one that was granted a minute ago may not be shown yet."""
@@ -104,9 +95,21 @@ class Inventory:
                 return rows
 
 
+def _item(row: dict[str, str]) -> FoundItem:
+    """A backup instance or a protected item, whose properties have names of their own."""
+    return FoundItem(
+        id=row["id"],
+        source_id=row["instance_source"] or row["item_source"],
+        name=row["name"],
+        state=row["instance_state"] or row["item_state"],
+        policy=row["instance_policy"] or row["item_policy"],
+        deleted=row["deleted"].lower() == "true",
+    )
+
+
 def _job(row: dict[str, str]) -> WatchedJob | None:
     """A job; None while it doesn't say when it began. One that doesn't say when and how it ended counts as open."""
-    started, ended = _moment(row["started"]), _moment(row["ended"])
+    started, ended = time_in(row["started"]), time_in(row["ended"])
     if started is None:
         return None
     return WatchedJob(
@@ -118,12 +121,3 @@ def _job(row: dict[str, str]) -> WatchedJob | None:
         item=row["item"],
         volume=label_in_job(JobNames(row["name"], row["account"], row["container"])),
     )
-
-
-def _moment(text: str) -> datetime | None:
-    """A service's time; without a zone it means UTC. None for what is no time."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,18 +1,19 @@
-"""Backup vaults (Azure Data Protection), which keep the backups of clusters, and their policy."""
+"""Backup vaults (Azure Data Protection), which keep the backups of clusters: their policies, and what they protect."""
 
 from collections.abc import AsyncIterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import msgspec
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
-from shared.adapters.azure.common import LISTED, plain, properties_of, read, translated, unless_absent
+from shared.adapters.azure.common import LISTED, plain, properties_of, translated, unless_absent
 from shared.adapters.backup.vaults import Vaults, word
-from shared.domain.cluster import CLUSTERS
-from shared.domain.vaults.findings import Found, FoundVault
+from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
-from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
+from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.source import FoundItem, VaultService
 from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
 
@@ -32,26 +33,17 @@ class BackupVaults(Vaults):
             found = await unless_absent(_all(vaults.get_in_resource_group(group, **LISTED))) or []
             return [_tagged(vault) for vault in found]
 
-    async def policy(self, protection: Protection) -> Found | None:
-        """The vault's backup policy."""
-        name = protection.terms.backup_policy
-        return await read(
-            f"policy {name} of Backup vault {protection.backup_vault}",
-            self._client(protection).backup_policies.get(protection.group, protection.backup_vault, name),
-            lambda _: Found(state="Succeeded"),
-        )
+    async def items(self, protection: Protection) -> list[FoundItem]:
+        listed = self._client(protection).backup_instances.list(*_at(protection), **LISTED)
+        with translated(f"listing the backup instances of Backup vault {protection.backup_vault}"):
+            live = [_item(instance) async for instance in listed]
+        return [*live, *await self.deleted_items(protection)]
 
-    async def create_policy(self, protection: Protection) -> Found:
-        """Make the policy, which keeps its backups beside the cluster."""
-        name = protection.terms.backup_policy
-        with translated(f"creating policy {name} of Backup vault {protection.backup_vault}"):
-            await self._client(protection).backup_policies.create_or_update(
-                protection.group,
-                protection.backup_vault,
-                name,
-                models.BaseBackupPolicyResource(properties=_policy(protection.terms)),
-            )
-        return Found(state="Succeeded")
+    async def deleted_items(self, protection: Protection) -> list[FoundItem]:
+        """What is deleted, and can still be brought back."""
+        listed = self._client(protection).deleted_backup_instances.list(*_at(protection), **LISTED)
+        with translated(f"listing what was deleted from Backup vault {protection.backup_vault}"):
+            return [_deleted_item(instance) async for instance in listed]
 
     def _client(self, protection: Protection) -> DataProtectionMgmtClient:
         return self.client(DataProtectionMgmtClient, protection.subscription)
@@ -97,13 +89,50 @@ class BackupVaults(Vaults):
 
     async def _read_guard(self, protection: Protection) -> models.ResourceGuardProxyBaseResource:
         proxies = self._client(protection).dpp_resource_guard_proxy
-        return await proxies.get(protection.group, protection.backup_vault, _GUARD)
+        return await proxies.get(*_at(protection), _GUARD)
 
     async def _write_guard(self, protection: Protection) -> None:
         proxy = models.ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
         await self._client(protection).dpp_resource_guard_proxy.create_or_update(
-            protection.group, protection.backup_vault, _GUARD, models.ResourceGuardProxyBaseResource(properties=proxy)
+            *_at(protection), _GUARD, models.ResourceGuardProxyBaseResource(properties=proxy)
         )
+
+    async def _read_policy(self, protection: Protection, name: str) -> models.BaseBackupPolicyResource:
+        return await self._client(protection).backup_policies.get(*_at(protection), name)
+
+    async def _write_policy(self, protection: Protection, name: str, policy: models.BackupPolicy) -> None:
+        body = models.BaseBackupPolicyResource(properties=policy)
+        await self._client(protection).backup_policies.create_or_update(*_at(protection), name, body)
+
+    async def _read_operation(self, protection: Protection, operation: str) -> models.OperationResource:
+        statuses = self._client(protection).operation_status_backup_vault_context
+        return await statuses.get(*_at(protection), operation)
+
+    async def _delete_item(self, protection: Protection, item: FoundItem) -> None:
+        await self._client(protection).backup_instances.begin_delete(*_at(protection), item.name, polling=False)
+
+
+def _at(protection: Protection) -> tuple[str, str]:
+    """The cluster's vault, as the SDK's operations want it named."""
+    return protection.group, protection.backup_vault
+
+
+def _item(found: models.BackupInstanceResource | models.DeletedBackupInstanceResource) -> FoundItem:
+    instance = properties_of(found)
+    return FoundItem(
+        id=found.id or "",
+        source_id=instance.data_source_info.resource_id or "",
+        name=found.name or "",
+        state=plain(instance.current_protection_state),
+        policy=instance.policy_info.policy_id or "",
+        deleted=False,
+    )
+
+
+def _deleted_item(found: models.DeletedBackupInstanceResource) -> FoundItem:
+    info = found.properties and found.properties.deletion_info
+    until = (info and info.scheduled_purge_time) or ""
+    return msgspec.structs.replace(_item(found), deleted=True, until=datetime.fromisoformat(until) if until else None)
 
 
 async def _all[T](pages: AsyncIterable[T]) -> list[T]:
@@ -121,7 +150,8 @@ def _security(soft_delete: str, days: float, immutability: str) -> models.Securi
     )
 
 
-def _policy(terms: ProtectPolicy) -> models.BackupPolicy:
+def operational_policy(source: str, terms: ProtectPolicy) -> models.BackupPolicy:
+    """The policy for data sources of this type, which keeps their backups beside them."""
     store = models.DataStoreInfoBase(data_store_type="OperationalStore", object_type="DataStoreInfoBase")
     default = models.TaggingCriteria(
         is_default=True, tagging_priority=99, tag_info=models.RetentionTag(tag_name="Default")
@@ -143,4 +173,4 @@ def _policy(terms: ProtectPolicy) -> models.BackupPolicy:
         target_data_store_copy_settings=[],
     )
     retention = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[lifecycle])
-    return models.BackupPolicy(datasource_types=[CLUSTERS], policy_rules=[taken, retention])
+    return models.BackupPolicy(datasource_types=[source], policy_rules=[taken, retention])

@@ -3,17 +3,17 @@
 Of an operation only the id is kept; the signed address that the service gives isn't.
 """
 
-from datetime import datetime
-
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
 
 from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, properties_of, read, translated
+from shared.adapters.backup.backup_vaults import operational_policy
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
 from shared.domain.resource_id import ResourceId
-from shared.domain.vaults.findings import FoundInstance, FoundOperation, SoftDeleted, Validation
+from shared.domain.vaults.findings import FoundInstance, FoundOperation, Validation
+from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 
 
@@ -38,15 +38,6 @@ class ClusterBackups(Management):
                 raw_response_hook=accepted,
             )
             return Validation(protection=protection, operation=accepted.required)
-
-    async def operation(self, validation: Validation) -> FoundOperation:
-        """The operation of a validation."""
-        protection = validation.protection
-        with translated(f"reading the validation of cluster {protection.cluster}"):
-            found = await self._client(protection).operation_status_backup_vault_context.get(
-                *_at(protection), validation.operation
-            )
-            return operation_found(found.status, found.error)
 
     async def instance(self, protection: Protection) -> FoundInstance | None:
         """The cluster's backup instance."""
@@ -80,22 +71,9 @@ class ClusterBackups(Management):
             lambda found: operation_found(found.status, found.error),
         )
 
-    async def instances(self, protection: Protection) -> dict[str, str]:
-        """The protection states of all backup instances in the cluster's vault, by name."""
-        with translated(f"listing the backup instances of Backup vault {protection.backup_vault}"):
-            listed = self._instances(protection).list(*_at(protection), **LISTED)
-            return {i.name or "": plain(properties_of(i).current_protection_state) async for i in listed}
-
-    async def delete_instance(self, protection: Protection, name: str) -> None:
-        """Ask for the deletion of a backup instance, which the vault keeps soft-deleted."""
-        with translated(f"deleting backup instance {name}"):
-            await self._instances(protection).begin_delete(*_at(protection), name, polling=False)
-
-    async def soft_deleted(self, protection: Protection) -> list[SoftDeleted]:
-        """The deleted backup instances that the vault still keeps."""
-        listed = self._client(protection).deleted_backup_instances.list(*_at(protection), **LISTED)
-        with translated(f"listing what was deleted from Backup vault {protection.backup_vault}"):
-            return [_soft_deleted(instance) async for instance in listed]
+    def policy(self, terms: ProtectPolicy) -> models.BackupPolicy:
+        """The policy for clusters, in the SDK's words."""
+        return operational_policy(CLUSTERS, terms)
 
     def _instances(self, protection: Protection) -> BackupInstancesOperations:
         return self._client(protection).backup_instances
@@ -119,12 +97,6 @@ def _found(instance: models.BackupInstanceResource) -> FoundInstance:
         policy=properties.policy_info.policy_id,
         message=f"{error.code}: {error.message}" if error else "",
     )
-
-
-def _soft_deleted(instance: models.DeletedBackupInstanceResource) -> SoftDeleted:
-    info = instance.properties and instance.properties.deletion_info
-    until = (info and info.scheduled_purge_time) or ""
-    return SoftDeleted(name=instance.name or "", until=datetime.fromisoformat(until) if until else None)
 
 
 def _instance(protection: Protection) -> models.BackupInstance:

@@ -1,4 +1,4 @@
-"""Backup vaults (Microsoft.DataProtection) as restores need them: jobs, recovery points, restores of AKS clusters."""
+"""Backup vaults (Microsoft.DataProtection) as restores need them: all jobs and items, and restores of AKS clusters."""
 
 from collections.abc import AsyncIterable
 from datetime import datetime
@@ -20,11 +20,10 @@ from shared.adapters.azure.common import (
 )
 from shared.adapters.backup.cluster_backups import data_source
 from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties, require_passed
-from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import PermanentError
-from shared.domain.resource_id import ResourceId, same
+from shared.domain.resource_id import ResourceId, folded, same
 from shared.domain.restores.isolation import RESTORED
-from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
+from shared.domain.restores.items import DATA_SOURCES, ClusterItem, ProtectedItem, RecoveryPoint
 from shared.domain.restores.verification import BackupJob, JobWarning, RestoreJob, RestorePlan, vault_of
 
 _OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
@@ -64,30 +63,26 @@ class ClusterRestores(Management):
     async def job(self, id: ResourceId) -> BackupJob:
         with translated(f"reading job {id.name}"):
             job = await job_properties(id, self._client(id).jobs.get(*_vault(str(id)), id.name))
-            return backup_job(id, job, kind="cluster", item=job.backup_instance_id or "", source=job.data_source_id)
+            kind = DATA_SOURCES.get(folded(job.data_source_type or ""), ClusterItem).kind_of_all()
+            return backup_job(id, job, kind=kind, item=job.backup_instance_id or "", source=job.data_source_id)
 
-    async def item(self, job: BackupJob) -> ClusterItem:
+    async def item(self, job: BackupJob) -> ProtectedItem:
         return await self.item_of(job.item)
 
-    async def item_of(self, id: str) -> ClusterItem:
+    async def item_of(self, id: str) -> ProtectedItem:
         with translated("reading the backup instance"):
             found = await self._client(ResourceId(id)).backup_instances.get(*_instance(id))
             instance = properties_of(found)
             source = instance.data_source_info
-            if not same(source.datasource_type or "", CLUSTERS):
+            kind = DATA_SOURCES.get(folded(source.datasource_type or ""))
+            if kind is None:
                 raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
-            given = instance.policy_info.policy_parameters
-            listed = (given and given.backup_datasource_parameters_list) or []
-            chosen = next(
-                (c for c in listed if isinstance(c, models.KubernetesClusterBackupDatasourceParameters)), None
-            )
-            return ClusterItem(
+            return kind(
                 id=id,
                 source_id=source.resource_id,
                 location=source.resource_location or "",
                 policy=instance.policy_info.policy_id or "",
-                included=tuple((chosen and chosen.included_namespaces) or ()),
-                excluded=tuple((chosen and chosen.excluded_namespaces) or ()),
+                **_namespaces(instance),
             )
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
@@ -166,6 +161,16 @@ def _instance(id: str) -> tuple[str, str, str]:
 
 async def _all[T](pages: AsyncIterable[T]) -> list[T]:
     return [each async for each in pages]
+
+
+def _namespaces(instance: models.BackupInstance) -> dict[str, tuple[str, ...]]:
+    """What is chosen of a cluster, as its item has it; of no other data source is anything chosen."""
+    given = instance.policy_info.policy_parameters
+    for chosen in (given and given.backup_datasource_parameters_list) or ():
+        if isinstance(chosen, models.KubernetesClusterBackupDatasourceParameters):
+            included, excluded = chosen.included_namespaces or (), chosen.excluded_namespaces or ()
+            return {"included": tuple(included), "excluded": tuple(excluded)}
+    return {}
 
 
 def _is_restore_of(found: models.AzureBackupJobResource, item: ProtectedItem) -> bool:

@@ -10,7 +10,7 @@ from shared.adapters.azure.common import translated, unless_absent
 from shared.adapters.backup.source_backups import (
     FABRIC,
     START,
-    SourceBackups,
+    RecoveryServicesBackups,
     every_few_hours,
     hours_between,
     retention,
@@ -21,7 +21,7 @@ from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
 
 
-class MachineBackups(SourceBackups):
+class MachineBackups(RecoveryServicesBackups):
     """Backups of virtual machines."""
 
     async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:

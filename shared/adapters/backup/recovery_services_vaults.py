@@ -8,14 +8,14 @@ from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
 from azure.mgmt.recoveryservicesbackup import models as backup_models
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from shared.adapters.azure.common import LISTED, plain, properties_of, read, translated
+from shared.adapters.azure.common import LISTED, plain, properties_of, translated
 from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
-from shared.adapters.backup.vaults import Vaults, operation_found, word
+from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.states import REGISTRATION
-from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
+from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import Redundancy
-from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
-from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.source import FoundItem, VaultService
 from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY
 
 STORAGE_ACCOUNTS = "backupManagementType eq 'AzureStorage'"  # a filter of lists
@@ -48,41 +48,10 @@ class RecoveryServicesVaults(Vaults):
             listed = containers.list(**vault_keywords(protection), filter=STORAGE_ACCOUNTS, **LISTED)
             return {c.name or "": properties_of(c).registration_status or "" async for c in listed}
 
-    async def policy(self, protection: Protection, name: str) -> Found | None:
-        """A backup policy of the vault."""
-        policies = self._client(protection).protection_policies
-        return await read(
-            f"policy {name} of {self._requirements(protection).label}",
-            policies.get(**vault_keywords(protection), policy_name=name),
-            lambda _: Found(state="Succeeded"),
-        )
-
-    async def create_policy(self, protection: Protection, name: str, policy: backup_models.ProtectionPolicy) -> Found:
-        """Make a backup policy."""
-        body = backup_models.ProtectionPolicyResource(properties=policy)
-        with translated(f"creating policy {name} of {self._requirements(protection).label}"):
-            await self._client(protection).protection_policies.create_or_update(
-                **vault_keywords(protection), policy_name=name, parameters=body
-            )
-        return Found(state="Succeeded")
-
     async def items(self, protection: Protection) -> list[FoundItem]:
-        """All that the vault protects."""
         listed = self._client(protection).backup_protected_items.list(**vault_keywords(protection), **LISTED)
         with translated(f"listing what {self._requirements(protection).label} protects"):
             return [_item(found) async for found in listed]
-
-    async def operation(self, asked: SourceOperation) -> FoundOperation:
-        """How an operation on a protected item stands."""
-        statuses = self._client(asked.protection).backup_operation_statuses
-        with translated(f"following the protection of {asked.source.label}"):
-            found = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
-            return operation_found(found.status, found.error)
-
-    async def delete_item(self, protection: Protection, item: FoundItem) -> None:
-        """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
-        with translated(f"deleting the backups of {item.name}"):
-            await self._client(protection).protected_items.delete(**item_names(item.id))
 
     def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
         return self.client(RecoveryServicesBackupClient, protection.subscription)
@@ -138,6 +107,22 @@ class RecoveryServicesVaults(Vaults):
             **_GUARD,
             parameters=backup_models.ResourceGuardProxyBaseResource(properties=proxy),
         )
+
+    async def _read_policy(self, protection: Protection, name: str) -> backup_models.ProtectionPolicyResource:
+        return await self._client(protection).protection_policies.get(**vault_keywords(protection), policy_name=name)
+
+    async def _write_policy(self, protection: Protection, name: str, policy: backup_models.ProtectionPolicy) -> None:
+        body = backup_models.ProtectionPolicyResource(properties=policy)
+        await self._client(protection).protection_policies.create_or_update(
+            **vault_keywords(protection), policy_name=name, parameters=body
+        )
+
+    async def _read_operation(self, protection: Protection, operation: str) -> backup_models.OperationStatus:
+        statuses = self._client(protection).backup_operation_statuses
+        return await statuses.get(**vault_keywords(protection), operation_id=operation)
+
+    async def _delete_item(self, protection: Protection, item: FoundItem) -> None:
+        await self._client(protection).protected_items.delete(**item_names(item.id))
 
 
 def _item(found: backup_models.ProtectedItemResource) -> FoundItem:

@@ -14,7 +14,7 @@ from shared.adapters.backup.recovery_services_vaults import STORAGE_ACCOUNTS
 from shared.adapters.backup.source_backups import (
     FABRIC,
     START,
-    SourceBackups,
+    RecoveryServicesBackups,
     every_few_hours,
     hours_between,
     item_names,
@@ -27,13 +27,13 @@ from shared.domain.resource_id import name_of, same
 from shared.domain.states import REGISTRATION
 from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import Protection, SourceOperation, VaultService
-from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
+from shared.domain.vaults.protection import Protection, SourceOperation
+from shared.domain.vaults.source import FoundItem, Source, SourceCandidate, VaultService
 
 _SHARES = "workloadType eq 'AzureFileShare'"
 
 
-class ShareBackups(SourceBackups):
+class ShareBackups(RecoveryServicesBackups):
     """Backups of file shares."""
 
     async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:

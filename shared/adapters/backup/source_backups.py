@@ -1,12 +1,13 @@
-"""What backups of all kinds of data source have in common in a Recovery Services vault.
+"""What a protection asks of each kind of data source, and what those in a Recovery Services vault have in common.
+
+`shared/wiring/provisioner.py` has the row of each kind.
 
 The SDK's argument order differs between its operations: everything is passed by keyword. Of an operation only the id
 is kept.
 """
 
-from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
@@ -22,20 +23,21 @@ FABRIC = "Azure"
 START: Any = "2024-01-01T02:00:00Z"  # written as the service writes it
 
 
-class SourceBackups(Management, ABC):
+class SourceBackups(Protocol):
     """Backups of one kind of data source."""
 
-    @abstractmethod
     async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
         """What is known of a source that the vault doesn't protect."""
 
-    @abstractmethod
     async def protect(self, protection: Protection, source: Source, item: FoundItem | None) -> str:
         """Ask for the source's protection, or for the policy that its `item` should go by; the operation."""
 
-    @abstractmethod
-    def policy(self, terms: ProtectPolicy) -> models.ProtectionPolicy:
-        """The policy for this kind, in the SDK's words."""
+    def policy(self, terms: ProtectPolicy) -> object:
+        """The policy for this kind, in the words of its vault's SDK."""
+
+
+class RecoveryServicesBackups(Management):
+    """Backups of one kind of data source in Recovery Services vaults."""
 
     async def _holder(self, protection: Protection, source: Source, type: str, name: str | None = None) -> str:
         """The vault (resource id) that protects the source, or holds its account; empty if none does."""

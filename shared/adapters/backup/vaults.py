@@ -16,9 +16,10 @@ from azure.core.exceptions import HttpResponseError
 from shared.adapters.azure.common import Management, plain, properties_of, read, translated
 from shared.adapters.backup.restores import BackupFault
 from shared.domain.resource_id import same
-from shared.domain.vaults.findings import FoundOperation, FoundVault
+from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
-from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
+from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.source import FoundItem, VaultService
 
 
 class Vaults(Management, ABC):
@@ -65,6 +66,30 @@ class Vaults(Management, ABC):
         with translated(f"assigning the Resource Guard of {self._requirements(protection).label}"):
             await self._write_guard(protection)
 
+    async def ensure_policy(self, protection: Protection, name: str, policy: Any) -> Found:
+        """A backup policy of the vault, written once, in the SDK's words."""
+        label = f"policy {name} of {self._requirements(protection).label}"
+        written = Found(state="Succeeded")
+        if await read(label, self._read_policy(protection, name), lambda _: written) is None:
+            with translated(f"creating {label}"):
+                await self._write_policy(protection, name, policy)
+        return written
+
+    async def operation(self, protection: Protection, operation: str, what: str) -> FoundOperation:
+        """How an operation (by its id) stands; `what` names it in errors."""
+        with translated(f"following {what}"):
+            found = await self._read_operation(protection, operation)
+            return operation_found(found.status, found.error)
+
+    @abstractmethod
+    async def items(self, protection: Protection) -> list[FoundItem]:
+        """All that the vault protects, and what is deleted and can still be brought back."""
+
+    async def delete_item(self, protection: Protection, item: FoundItem) -> None:
+        """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
+        with translated(f"deleting the backups of {item.name}"):
+            await self._delete_item(protection, item)
+
     async def _guard(self, protection: Protection) -> str:
         """The guard (resource id) that watches over the vault, empty if there is none."""
         label = f"the Resource Guard of {self._requirements(protection).label}"
@@ -93,6 +118,18 @@ class Vaults(Management, ABC):
 
     @abstractmethod
     async def _write_guard(self, protection: Protection) -> None: ...
+
+    @abstractmethod
+    async def _read_policy(self, protection: Protection, name: str) -> Any: ...
+
+    @abstractmethod
+    async def _write_policy(self, protection: Protection, name: str, policy: Any) -> None: ...
+
+    @abstractmethod
+    async def _read_operation(self, protection: Protection, operation: str) -> Any: ...
+
+    @abstractmethod
+    async def _delete_item(self, protection: Protection, item: FoundItem) -> None: ...
 
 
 def _guard_of(proxy: Any) -> str:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import yaml  # type: ignore[import-untyped]
 
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
+from shared.domain.times import time_in
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import IdentityPod, MeshConfig, Proxy, Workload
 
@@ -55,16 +56,7 @@ def annotation(found: Object, name: str) -> str:
 
 def moment_in(found: Object, name: str) -> datetime | None:
     """The moment that an annotation holds."""
-    text = annotation(found, name)
-    return _parsed(text) if text else None
-
-
-def _parsed(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time_in(annotation(found, name))
 
 
 def has_live_proxy(pod: Object) -> bool:
@@ -157,7 +149,7 @@ def workload(kind: Kind, found: Object) -> Workload:
         replaced=replaced,
         stuck=any(c.get("reason") == "ProgressDeadlineExceeded" for c in conditions),
         obstacle=_obstacle(kind, spec),
-        restarted_at=_parsed(restarted) if restarted else None,
+        restarted_at=time_in(restarted or ""),
     )
 
 

@@ -134,25 +134,16 @@ def _mesh_calls(targets: Sequence[CallTarget], namespace: str, knobs: VerifyPoli
 def _probe_call(
     probe: Probe, namespace: str, targets: Sequence[CallTarget], n: int, knobs: VerifyPolicy
 ) -> WorkloadCall:
-    name = f"{ALLOWED}-{n}"
-    if probe.command:
-        about = f"{probe.namespace}: {' '.join(probe.command)}"[:200]
-        return WorkloadCall(
-            name=name,
-            namespace=namespace,
-            rung=PROBE,
-            about=about,
-            account=ALLOWED,
-            image=probe.image,
-            command=probe.command,
-            speaks="command",
-        )
     found = next((t for t in targets if (t.namespace, t.workload) == (namespace, probe.workload)), None)
     nobody = CallTarget(
         namespace=namespace, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={}
     )
-    target = msgspec.structs.replace(found or nobody, port=probe.port or 0)
-    return _call(target, name, PROBE, ALLOWED, probe.path, knobs)
+    target = nobody if probe.command else msgspec.structs.replace(found or nobody, port=probe.port or 0)
+    call = _call(target, f"{ALLOWED}-{n}", PROBE, ALLOWED, probe.path, knobs)
+    if not probe.command:
+        return call
+    about = f"{probe.namespace}: {' '.join(probe.command)}"[:200]
+    return msgspec.structs.replace(call, about=about, image=probe.image, command=probe.command, speaks="command")
 
 
 def _call(target: CallTarget, name: str, rung: Rung, account: str, path: str, knobs: VerifyPolicy) -> WorkloadCall:

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import Unreadable
 from shared.domain.resource_id import ResourceId, folded, same
 
@@ -47,10 +48,14 @@ class ProtectedItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind")
     has_workloads: ClassVar[bool] = False  # a restored copy runs: its pods are waited for, and called
     tells_point: ClassVar[bool] = True  # a restore job tells which recovery point it restores
 
+    @classmethod
+    def kind_of_all(cls) -> ItemKind:
+        kind: ItemKind = cls.__struct_config__.tag  # type: ignore[assignment]  # one of the tags below
+        return kind
+
     @property
     def kind(self) -> ItemKind:
-        kind: ItemKind = self.__struct_config__.tag  # type: ignore[assignment]  # one of the tags below
-        return kind
+        return self.kind_of_all()
 
     def is_staged(self, point: RecoveryPoint) -> bool:
         """Whether a restore of the point passes through a staging account. Azure Backup can be asked about such a
@@ -124,12 +129,14 @@ class MachineItem(ProtectedItem, frozen=True, kw_only=True, tag="machine"):
 
 type Item = ClusterItem | ShareItem | MachineItem
 
+DATA_SOURCES: dict[str, type[ProtectedItem]] = {folded(CLUSTERS): ClusterItem}
+"""The items that Backup vaults protect, by what they call the data source, in lower case."""
+
 
 def kind_of(id: ResourceId) -> ItemKind:
-    """What a job or an item is about, as far as its id tells: Backup vaults protect clusters, Recovery Services vaults
-    machines and shares.
+    """What a job or an item is about, as far as its id tells. The rest is learnt in its vault.
 
-    A job's id doesn't tell these two apart: its vault does, and says it of the job itself.
+    Clusters stand for all that Backup vaults protect, and shares for all jobs of Recovery Services vaults.
     """
     if same(id.namespace, "Microsoft.DataProtection"):
         return "cluster"

@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from shared.domain.documents import Document, moment
 from shared.domain.errors import PermanentError
 from shared.domain.restores.items import Item
 from shared.domain.restores.verification import item_digest
+from shared.domain.times import time_in
 
 MOST_ENTRIES = 5_000
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
@@ -206,20 +207,11 @@ def canary_times_of(objects: Iterable[Object], source: Mapping[str, str]) -> dic
     """The newest time that each ConfigMap holds as a value; `source` as for `of_objects`."""
     found = {}
     for item in objects:
-        times = [at for text in (item.get("data") or {}).values() if (at := canary_time(text))]
+        times = [at for text in (item.get("data") or {}).values() if (at := time_in(text))]
         if times:
             metadata = item["metadata"]
             found[f"ConfigMap {source[metadata['namespace']]}/{metadata['name']}"] = max(times)
     return found
-
-
-def canary_time(text: str) -> datetime | None:
-    """The time that a canary's text says, in UTC unless it says otherwise; None if it is no ISO 8601 time."""
-    try:
-        at = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _entry(kind: str, item: Object) -> ManifestEntry:

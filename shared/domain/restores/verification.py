@@ -187,6 +187,12 @@ def _is_protected_item(id: ResourceId) -> bool:
     return id.of_type(_ITEMS) and same(id.nearest(_FABRICS).name, "Azure")
 
 
+def vault_in(text: str) -> ResourceId | None:
+    """The vault of an instance, an item or a job; None where somebody's names aren't Meshward's to read."""
+    id = parsed(text)
+    return vault_of(id) if id else None
+
+
 def vault_of(id: ResourceId) -> ResourceId:
     """The vault that a job, an instance or an item belongs to."""
     return id.nearest(_BACKUP_VAULTS, _RECOVERY_VAULTS)

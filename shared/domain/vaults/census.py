@@ -5,9 +5,8 @@ Rules:
   cluster or a data source isn't counted as protected, and the census says why.
 - A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
-- A share or machine is protected where a vault has it as an item in a state that is known to be good. It doesn't count
-  for the coverage. Its backups are found by the jobs of that vault that name it: the item itself doesn't always tell of
-  them.
+- A data source is protected where a vault has it as an item in a state that is known to be good. It doesn't count for
+  the coverage. Jobs of a Backup vault name their item. Those of a Recovery Services vault name the share or machine.
 - Who claims a trust domain that doesn't list it is named, whether it is protected or not.
 - Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
 """
@@ -23,26 +22,13 @@ from shared.domain.cluster import Cluster
 from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
 from shared.domain.reasons import Reason
-from shared.domain.resource_id import ResourceId, folded, parsed, same
-from shared.domain.restores.verification import vault_of
+from shared.domain.resource_id import ResourceId, folded, same
+from shared.domain.restores.verification import vault_in
 from shared.domain.restores.watch import WatchedJob
-from shared.domain.states import INSTANCE, JOB, unknown_state
+from shared.domain.states import JOB, unknown_state
 from shared.domain.trust.membership import Membership, still_left_out
 from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.sources import DataSource, sources_of, unfit
-
-
-class CensusInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup instance of a cluster; `state` is Azure Backup's protection state."""
-
-    id: str
-    cluster_id: str
-    state: str
-    policy: str
-
-    @property
-    def configured(self) -> bool:
-        return INSTANCE.meaning(self.state) == "good"
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +91,9 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
 CENSUS = Document("census/{day}.json", "The census of a day.", Census)
 
 
-def by_cluster(instances: Iterable[CensusInstance]) -> dict[str, CensusInstance]:
-    """The instance of each cluster, by its id in lower case; of several one that protects it, if there is one."""
-    return {folded(i.cluster_id): i for i in sorted(instances, key=lambda instance: instance.configured)}
+def by_source(items: Iterable[FoundItem]) -> dict[str, FoundItem]:
+    """The item of each source, by the source's id in lower case; of several one that protects it, if there is one."""
+    return {folded(i.source_id): i for i in sorted(items, key=lambda item: item.configured)}
 
 
 def path(day: datetime) -> str:
@@ -143,26 +129,20 @@ def census(
 
 
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
-    """The backups that made a copy, the latest first: of a backup instance, or of an item's `volume` by its label."""
-    vault = _vault(item) if volume else None
-    own = (job for job in jobs if (_of(job, vault, volume) if volume else same(job.item, item)))
+    """The backups that made a copy, the latest first: of the item by its id, or of its `volume` by its label."""
+    vault = vault_in(item)
+    own = (job for job in jobs if same(job.item, item) or _of(job, vault, volume))
     made = (job for job in own if job.operation.lower() == "backup" and JOB.meaning(job.status) == "good")
     return sorted(made, key=lambda job: job.when, reverse=True)
 
 
 def _of(job: WatchedJob, vault: ResourceId | None, volume: str) -> bool:
-    return same(job.volume, volume) and vault is not None and _vault(job.id) == vault
+    return bool(volume) and same(job.volume, volume) and vault is not None and vault_in(job.id) == vault
 
 
-def _vault(text: str) -> ResourceId | None:
-    """The vault of an instance, an item or a job; None where somebody's names aren't Meshward's to read."""
-    id = parsed(text)
-    return vault_of(id) if id else None
-
-
-def protected(cluster: Cluster, instance: CensusInstance, proof: Proof) -> Standing:
+def protected(cluster: Cluster, instance: FoundItem, proof: Proof) -> Standing:
     """A cluster that an instance protects."""
-    vault = str(_vault(instance.id) or "")
+    vault = str(vault_in(instance.id) or "")
     return Standing(
         cluster=cluster.id, protected=True, instance=instance.id, vault=vault, policy=instance.policy, proof=proof
     )
@@ -187,9 +167,9 @@ def _volume(source: DataSource, item: FoundItem | None) -> CensusVolume:
     return CensusVolume(name=source.label, protected=True, item=item.id, policy=item.policy)
 
 
-def lost(cluster: Cluster, instance: CensusInstance | None) -> Standing:
+def lost(cluster: Cluster, instance: FoundItem | None) -> Standing:
     """A cluster that was protected before, and whose backup instance (None: not listed) no longer does."""
-    if instance and INSTANCE.meaning(instance.state) == "unknown":
+    if instance and instance.meaning == "unknown":
         return unprotected(cluster, "StateUnknown", unknown_state("its backup instance", instance.state))
     state = instance.state if instance else "not listed"
     return unprotected(cluster, "ProtectionLost", f"it was protected before; its backup instance is now {state}")

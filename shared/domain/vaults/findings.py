@@ -6,16 +6,16 @@ Rules:
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
-from shared.domain.resource_id import parsed, same
-from shared.domain.restores.verification import vault_of
+from shared.domain.resource_id import same
+from shared.domain.restores.verification import vault_in
 from shared.domain.states import INSTANCE, OPERATION, PROVISIONING, unknown_state
-from shared.domain.vaults.protection import Protection, VaultService
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import FoundItem, VaultService
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,17 +95,6 @@ class FoundIdentity(Found, frozen=True, kw_only=True):
     client: str
 
 
-class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup that can still be brought back; `until` in UTC, None if the service doesn't say."""
-
-    name: str
-    until: datetime | None
-
-    @property
-    def day(self) -> str:
-        return f"{self.until:%Y-%m-%d}" if self.until else "an unknown day"
-
-
 class FoundOperation(Found, frozen=True, kw_only=True):
     """A long-running operation of Azure Backup; `code` names the error of a failed one."""
 
@@ -169,7 +158,7 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
 
 def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [_vault(h) for h in holders if not _is_own(protection, h)]
+    others = [str(vault_in(h.id) or shown(h.id)) for h in holders if not _is_own(protection, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
@@ -179,7 +168,7 @@ def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) 
     return next(iter(holders), None)
 
 
-def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
+def require_undeleted(protection: Protection, deleted: Sequence[FoundItem]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
     own = next((d for d in deleted if same(d.name, protection.instance)), None)
     if own:
@@ -193,11 +182,6 @@ def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) ->
 
 def _is_own(protection: Protection, holder: FoundInstance) -> bool:
     return same(holder.id, protection.instance_id)
-
-
-def _vault(holder: FoundInstance) -> str:
-    id = parsed(holder.id)
-    return str(vault_of(id)) if id else shown(holder.id)
 
 
 def concluded(label: str, found: FoundOperation) -> OperationResult:

@@ -12,7 +12,7 @@ from typing import Self
 from shared.domain.cluster import Cluster
 from shared.domain.resource_id import GROUP_NAME, group_scope
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.source import JobNames, Source
+from shared.domain.vaults.source import JobNames, Source, VaultService
 
 SHORTEST_RETENTION = timedelta(days=7)
 _NAMED = re.compile(rf"(?:(?P<group>{GROUP_NAME})/)?(?P<machine>[A-Za-z0-9](?:[\w.-]{{0,62}}\w)?)", re.ASCII)
@@ -21,6 +21,7 @@ _NAMED = re.compile(rf"(?:(?P<group>{GROUP_NAME})/)?(?P<machine>[A-Za-z0-9](?:[\
 class VirtualMachine(Source, frozen=True, kw_only=True, tag="machine"):
     """A virtual machine."""
 
+    service = VaultService.RECOVERY_SERVICES
     cluster_tag = "meshward:machines"
     form = "virtual machines as [<resource group>/]<machine>"
     policies = "machines"

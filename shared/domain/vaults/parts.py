@@ -15,13 +15,16 @@ import msgspec
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import identity_name
 from shared.domain.vaults.findings import FoundAccount, FoundExtension, FoundVault, require_installed
-from shared.domain.vaults.protection import Protection, VaultService
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.strength import lacks_guard, require_strong, weaknesses
 
 type WhenReleased = Literal["with the cluster", "before the backups", "after the backups", "last"]
 type Repairs = Callable[[str, Protection, Any], Iterator[Change]]
 
 BACKUP, RECOVERY_SERVICES = VaultService.BACKUP, VaultService.RECOVERY_SERVICES
+VAULTS = {BACKUP: "backup_vault", RECOVERY_SERVICES: "recovery_services_vault"}
+"""The part that is the vault of each service."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +93,7 @@ PARTS = {
     "recovery_services_vault": Part(
         lambda p: p.requirements(RECOVERY_SERVICES).label,
         repairs=partial(_vault, RECOVERY_SERVICES),
-        asked=lambda p: bool(p.sources),
+        asked=lambda p: any(source.service is RECOVERY_SERVICES for source in p.sources),
         of_sources=True,
     ),
     "backup_vault": Part(lambda p: p.requirements(BACKUP).label, repairs=partial(_vault, BACKUP), deleted_when="last"),

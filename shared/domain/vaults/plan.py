@@ -7,7 +7,7 @@ Rules:
 - What can neither be taken over nor corrected is no difference: the plan is refused, with the reason.
 - A data source that can't be taken stands in the plan as refused, with the reason. It holds up nothing else: the run
   does the rest and fails with the reason.
-- Without a data source there is no Recovery Services vault.
+- Without a data source that it protects there is no Recovery Services vault.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ import msgspec
 
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of, same
-from shared.domain.vaults.findings import FoundInstance, SoftDeleted, require_unclaimed, require_undeleted
-from shared.domain.vaults.parts import Change, planned_parts
+from shared.domain.vaults.findings import FoundInstance, require_unclaimed, require_undeleted
+from shared.domain.vaults.parts import VAULTS, Change, planned_parts
 from shared.domain.vaults.protection import Grant, Protection, grants, source_grants
 from shared.domain.vaults.source import FoundItem, SourceCandidate
 from shared.domain.vaults.sources import DataSource, refusal
@@ -30,9 +30,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     parts: Mapping[str, Any] = {}  # what was found of each of the planned parts, None of what isn't there
     holders: tuple[FoundInstance, ...] = ()  # backup instances of the cluster, in any vault
-    deleted: tuple[SoftDeleted, ...] = ()  # deleted backup instances that the Backup vault still keeps
-    items: tuple[FoundItem, ...] = ()  # what the Recovery Services vault protects
-    candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources that it doesn't protect
+    deleted: tuple[FoundItem, ...] = ()  # deleted backup instances that the Backup vault still keeps
+    items: tuple[FoundItem, ...] = ()  # what the vaults of the data sources protect
+    candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources that no item stands for
     granted: tuple[str, ...] = ()  # names of the grants that are made
 
     def principal(self, part: str) -> str:
@@ -40,7 +40,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return getattr(self.parts.get(part), "principal", "")
 
     def item(self, source: DataSource) -> FoundItem | None:
-        """What the Recovery Services vault has of it."""
+        """What its vault has of it."""
         return next((item for item in self.items if source.protected_by(item)), None)
 
     def unprotected(self, protection: Protection) -> list[DataSource]:
@@ -88,7 +88,8 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     require_undeleted(protection, seen.deleted)
     needed = grants(protection, seen.principal("backup_vault"), seen.principal("extension"))
     sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
-    needed_by_sources = source_grants(protection, seen.principal("recovery_services_vault"))
+    principals = {service: seen.principal(part) for service, part in VAULTS.items()}
+    needed_by_sources = [g for service, vault in principals.items() for g in source_grants(service, protection, vault)]
     changes = (*_parts(protection, seen), *_instance(protection, instance), *_roles(needed, seen))
     return ProtectionPlan(
         protection=protection,
@@ -137,7 +138,7 @@ def _instance(protection: Protection, instance: FoundInstance | None) -> Iterato
 
 def _source(protection: Protection, seen: Seen, source: DataSource) -> Change | None:
     policy, item = source.policy(protection.terms), seen.item(source)
-    candidate, vault = seen.candidates.get(source.label), protection.recovery_services_vault_id
+    candidate, vault = seen.candidates.get(source.label), protection.vault_id(source.service)
     if why := refusal(source, item, candidate, vault, protection.location, protection.terms):
         return Change(act="refuse", what=source.label, why=why)
     if item is None:

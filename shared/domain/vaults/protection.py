@@ -13,7 +13,6 @@ Rules:
 import hashlib
 import re
 import uuid
-from enum import StrEnum
 
 import msgspec
 
@@ -29,7 +28,7 @@ from shared.domain.vaults.roles import (
     DISK_SNAPSHOT_CONTRIBUTOR,
     READER,
 )
-from shared.domain.vaults.source import Source
+from shared.domain.vaults.source import Source, VaultService
 from shared.domain.vaults.sources import DataSource, sources_of
 
 CONTAINER = "backups"
@@ -38,13 +37,6 @@ INCARNATION_TAG = "meshward:cluster-incarnation"
 EXTENSION = "azure-aks-backup"
 
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
-
-
-class VaultService(StrEnum):
-    """The two services that keep backups, by what messages call their vaults."""
-
-    BACKUP = "Backup vault"  # Microsoft.DataProtection: the cluster itself
-    RECOVERY_SERVICES = "Recovery Services vault"  # Microsoft.RecoveryServices: the shares and machines that it names
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +60,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     mesh: str = ""  # empty where the cluster has none
     trust_domain: str = ""  # empty where the cluster has no mesh
     oidc_issuer: str = ""  # URL that issues the cluster's service account tokens; empty where none does
-    recovery_services_vault: str = ""  # name; it is made if the cluster names data sources
+    recovery_services_vault: str = ""  # name; it is made if the cluster names what it protects
     sources: tuple[DataSource, ...] = ()  # shares and machines that the cluster names
 
     @property
@@ -101,7 +93,11 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
     def source_policy_id(self, source: Source) -> str:
         """The resource id of the policy for data sources of this kind."""
-        return str(ResourceId(self.recovery_services_vault_id).child("backupPolicies", source.policy(self.terms)))
+        return str(ResourceId(self.vault_id(source.service)).child("backupPolicies", source.policy(self.terms)))
+
+    def vault_id(self, service: VaultService) -> str:
+        """The resource id of the vault of this service."""
+        return self.backup_vault_id if service is VaultService.BACKUP else self.recovery_services_vault_id
 
     def requirements(self, service: VaultService) -> "VaultRequirements":
         """What the vault of this service has to be."""
@@ -259,9 +255,10 @@ def extension_grants(protection: Protection, extension: str) -> list[Grant]:
     return [Grant(principal=extension, role=BLOB_DATA_CONTRIBUTOR, scope=protection.account_id)]
 
 
-def source_grants(protection: Protection, vault: str) -> list[Grant]:
-    """What the Recovery Services vault's identity needs, once for each scope."""
-    needed = dict.fromkeys((role, source.source_id) for source in protection.sources for role in source.roles)
+def source_grants(service: VaultService, protection: Protection, vault: str) -> list[Grant]:
+    """What the identity of this service's vault needs for the data sources, once for each scope."""
+    sources = (source for source in protection.sources if source.service is service)
+    needed = dict.fromkeys((role, source.source_id) for source in sources for role in source.roles)
     return [Grant(principal=vault, role=role, scope=scope) for role, scope in needed]
 
 

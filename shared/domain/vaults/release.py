@@ -24,12 +24,12 @@ from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import parsed, same
-from shared.domain.states import INSTANCE, ITEM, PROVISIONING
-from shared.domain.vaults.findings import Found, SoftDeleted
+from shared.domain.states import PROVISIONING
+from shared.domain.vaults.findings import Found
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import Protection, VaultService, protection_of
-from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.protection import Protection, protection_of
+from shared.domain.vaults.source import FoundItem, VaultService
 from shared.domain.vaults.tagged import TaggedVault
 
 type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
@@ -41,30 +41,22 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of a protection."""
 
     parts: tuple[str, ...]  # those of PARTS that are still there
-    instances: tuple[str, ...] = ()  # backup instances of the cluster, by name
-    soft_deleted: tuple[SoftDeleted, ...] = ()  # what the Backup vault still keeps
-    items: tuple[FoundItem, ...] = ()  # of its data sources, the deleted ones included
-    states: dict[str, str] = {}  # Azure Backup's words for the protection of the instances, by name
+    items: tuple[FoundItem, ...] = ()  # of both vaults, the deleted ones included
 
     @property
-    def recoverable(self) -> tuple[SoftDeleted, ...]:
-        """What can still be brought back, of the cluster and of its data sources."""
-        return (*self.soft_deleted, *(SoftDeleted(name=i.name, until=i.until) for i in self.items if i.deleted))
+    def recoverable(self) -> tuple[FoundItem, ...]:
+        """What is deleted, and can still be brought back."""
+        return tuple(item for item in self.items if item.deleted)
 
     @property
     def live_items(self) -> tuple[FoundItem, ...]:
-        """The backups of data sources that aren't deleted yet."""
+        """What isn't deleted yet."""
         return tuple(item for item in self.items if not item.deleted)
 
     @property
-    def deletable_instances(self) -> list[str]:
-        """The instances that Azure isn't at work on, in a state that is known."""
-        return [name for name in self.instances if INSTANCE.meaning(self.states.get(name, "")) in ("good", "bad")]
-
-    @property
     def deletable_items(self) -> list[FoundItem]:
-        """The backups of data sources that may be deleted now."""
-        return [item for item in self.live_items if ITEM.meaning(item.state) in ("good", "bad")]
+        """What may be deleted now: Azure isn't at work on it, in a state that is known."""
+        return [item for item in self.live_items if item.meaning in ("good", "bad")]
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +133,6 @@ def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Rel
     """The plan of a release."""
     steps = (
         *_deleted(protection, found, "before the backups"),
-        *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.recoverable),
         *_deleted(protection, found, "after the backups", "last"),
@@ -169,12 +160,8 @@ def may_delete(label: str, found: Found) -> bool:
 
 def require_deleted(found: Remains) -> None:
     """Raise NotConverged while a backup isn't deleted."""
-    for name in found.instances:
-        INSTANCE.require_known(f"backup instance {name}", found.states.get(name, ""))
     for item in found.live_items:
-        ITEM.require_known(f"the backup of {item.name}", item.state)
-    if found.instances:
-        raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
+        item.states.require_known(f"the backup of {item.name}", item.state)
     if found.live_items:
         names = ", ".join(item.name for item in found.live_items)
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")

@@ -1,9 +1,7 @@
-"""The built-in roles (Azure RBAC) that protections assign."""
+"""The built-in roles (Azure RBAC) that the protection of a cluster assigns; a data source's kind has its own."""
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 DISK_SNAPSHOT_CONTRIBUTOR = "7efff54f-a5b4-42b5-a1c5-5411624893ce"
 BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
-FILE_BACKUP_CONTRIBUTOR = "c8a487a2-c85b-4487-83a1-9f04cde10293"
-FILE_RESTORE_CONTRIBUTOR = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"

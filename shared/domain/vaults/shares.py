@@ -13,10 +13,11 @@ from typing import Self
 from shared.domain.cluster import Cluster
 from shared.domain.resource_id import ACCOUNT_NAME, GROUP_NAME, ResourceId, group_scope
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.roles import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR
-from shared.domain.vaults.source import FoundItem, JobNames, Source
+from shared.domain.vaults.source import FoundItem, JobNames, Source, VaultService
 
 SNAPSHOTS = 200
+FILE_BACKUP_CONTRIBUTOR = "c8a487a2-c85b-4487-83a1-9f04cde10293"
+FILE_RESTORE_CONTRIBUTOR = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"
 _NAMED = re.compile(
     rf"(?:(?P<group>{GROUP_NAME})/)?(?P<account>{ACCOUNT_NAME})/(?P<share>[a-z0-9](?:-?[a-z0-9]){{2,62}})"
 )
@@ -25,6 +26,7 @@ _NAMED = re.compile(
 class FileShare(Source, frozen=True, kw_only=True, tag="share"):
     """A share, by its storage account and its name."""
 
+    service = VaultService.RECOVERY_SERVICES
     cluster_tag = "meshward:files"
     form = "file shares as [<resource group>/]<storage account>/<share>"
     policies = "files"

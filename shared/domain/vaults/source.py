@@ -1,17 +1,27 @@
-"""A data source: something besides itself that a cluster names by tag, and that a Recovery Services vault protects.
+"""A data source: something besides itself that a cluster names by tag, and that one of its vaults protects.
 
-Each kind has a module of its own, which says all that is particular to it; a new one stands in `sources.DataSource`.
+Each kind has a module of its own, which says all that is particular to it, and which service's vault protects it; a new
+one stands in `sources.DataSource`.
 """
 
 from abc import abstractmethod
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, NamedTuple, Self
 
 import msgspec
 
 from shared.domain.cluster import Cluster
-from shared.domain.resource_id import ResourceId, same
+from shared.domain.resource_id import ResourceId, parsed, same
+from shared.domain.states import INSTANCE, ITEM, Meaning, States
 from shared.domain.vaults.policy import ProtectPolicy
+
+
+class VaultService(StrEnum):
+    """The two services that keep backups, by what messages call their vaults."""
+
+    BACKUP = "Backup vault"  # Microsoft.DataProtection: the cluster itself
+    RECOVERY_SERVICES = "Recovery Services vault"  # Microsoft.RecoveryServices: the shares and machines that it names
 
 
 class JobNames(NamedTuple):
@@ -25,6 +35,7 @@ class JobNames(NamedTuple):
 class Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """What every kind of data source has, and answers."""
 
+    service: ClassVar[VaultService]  # whose vault protects it
     cluster_tag: ClassVar[str]  # the cluster's tag that names it
     form: ClassVar[str]  # what that tag lists
     policies: ClassVar[str]  # what the names of its backup policies begin with
@@ -67,15 +78,39 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Recovery Services vault protects."""
+    """What a vault protects, or has protected: a backup instance or a protected item."""
 
     id: str  # resource id
-    source_id: str  # resource id of the storage account of a share, or of the machine
-    name: str  # of the share or machine
+    source_id: str  # resource id of the cluster or machine, or of the storage account of a share
+    name: str  # of the instance, share or machine
     state: str  # Azure Backup's protection state
     policy: str  # resource id of its backup policy
     deleted: bool  # only kept until it can't be brought back
     until: datetime | None = None  # when that is, in UTC; None if the service doesn't say
+
+    @property
+    def service(self) -> VaultService:
+        id = parsed(self.id)
+        of_backup_vault = id is not None and same(id.namespace, "Microsoft.DataProtection")
+        return VaultService.BACKUP if of_backup_vault else VaultService.RECOVERY_SERVICES
+
+    @property
+    def states(self) -> States:
+        """The words of its vault's service for its state."""
+        return INSTANCE if self.service is VaultService.BACKUP else ITEM
+
+    @property
+    def meaning(self) -> Meaning:
+        """What its state means."""
+        return self.states.meaning(self.state)
+
+    @property
+    def configured(self) -> bool:
+        return self.meaning == "good" and not self.deleted
+
+    @property
+    def day(self) -> str:
+        return f"{self.until:%Y-%m-%d}" if self.until else "an unknown day"
 
 
 class SourceCandidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The data sources that a cluster names by tags, and whether its Recovery Services vault can take them.
+"""The data sources that a cluster names by tags, and whether its vaults can take them.
 
 Rules:
 - A tag's value has 256 characters (Azure Resource Manager docs): `meshward:files-2`, `meshward:files-3`, … go on with
@@ -16,7 +16,7 @@ from operator import attrgetter
 from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import folded, same
-from shared.domain.states import ITEM, unknown_state
+from shared.domain.states import Meaning, unknown_state
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.shares import FileShare
@@ -77,11 +77,14 @@ def refusal(
 
 def unfit(item: FoundItem) -> str:
     """Why an item in the vault doesn't count as protected, and what to do; empty if it does."""
-    meaning = ITEM.meaning(item.state)
     if item.deleted:
         return "its backup was deleted and is kept for some days; undelete it, or wait until it is gone"
     if same(item.state, "ProtectionStopped"):
         return "its protection was stopped; resume it, or remove it from the tag"
-    if meaning == "bad":
-        return f"its protection is {item.state}; look at it in the vault, or remove it from the tag"
-    return unknown_state("its protection", item.state) + "; look at it in the vault" if meaning == "unknown" else ""
+    why: dict[Meaning, str] = {
+        "good": "",
+        "bad": f"its protection is {item.state}; look at it in the vault, or remove it from the tag",
+        "pending": f"its protection is {item.state}; wait until Azure is done with it",
+        "unknown": unknown_state("its protection", item.state) + "; look at it in the vault",
+    }
+    return why[item.meaning]

@@ -5,7 +5,7 @@ that earlier versions made. It never gets the vault of another incarnation.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -37,7 +37,7 @@ class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
     def incarnation(self) -> Incarnation | None:
         """What its tags tell of the cluster's incarnation; None if Meshward has never written such a tag."""
         try:
-            return Incarnation.read(_incarnation_tag(self.tags))
+            return Incarnation.read(self.tags.get(INCARNATION_TAG, self.tags.get(EARLIER_TAG, "")))
         except ValueError:
             return None
 
@@ -49,7 +49,3 @@ def incarnation_of(cluster: Cluster, vaults: Iterable[TaggedVault]) -> Incarnati
     known = [found for found in tagged if found.same(cluster.incarnation)]
     unknown = [found for found in tagged if not found.another(cluster.incarnation)]
     return next(iter((*known, *unknown)), cluster.incarnation)
-
-
-def _incarnation_tag(tags: Mapping[str, str]) -> str:
-    return tags.get(INCARNATION_TAG, tags.get(EARLIER_TAG, ""))

@@ -6,7 +6,8 @@ from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.vaults.protection import Protection, VaultService
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.strength import at_least, require_strong, weaknesses
 from tests.worlds import sdk
 from tests.worlds.accounts import with_vault
@@ -20,7 +21,6 @@ async def vaults(world: World) -> BackupVaults:
 
 async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, protection: Protection) -> None:
     assert await vaults.vault(protection) is None
-    assert await vaults.policy(protection) is None
 
 
 async def test_a_group_that_isn_t_there_has_no_vaults_and_an_unseen_subscription_is_not_known_to_have_none(
@@ -72,7 +72,6 @@ async def test_the_policy_backs_up_daily_and_keeps_a_week(
     world: World, vaults: BackupVaults, protection: Protection
 ) -> None:
     await with_vault(world, vaults, protection)
-    assert await vaults.policy(protection) is not None
     backup, kept = world.arm.resources[protection.policy_id.lower()]["properties"]["policyRules"]
     assert backup["trigger"]["schedule"]["repeatingTimeIntervals"] == ["R/2024-01-01T02:00:00+00:00/P1D"]
     assert kept["lifecycles"][0]["deleteAfter"]["duration"] == "P7D"

@@ -10,7 +10,7 @@ from shared.adapters.azure.resources import AzureResources
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.cluster_backups import ClusterBackups
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
-from shared.domain.vaults.findings import Validation, concluded, require_protected, require_unclaimed
+from shared.domain.vaults.findings import concluded, require_protected, require_unclaimed
 from shared.domain.vaults.protection import Protection, grants
 from tests.worlds import sdk
 from tests.worlds.accounts import with_account, with_vault
@@ -57,9 +57,9 @@ async def test_a_validation_is_followed_by_its_id_alone(
     validation = await backups.start_validation(protection)
     assert len(validation.operation) < 200
     with pytest.raises(NotConverged, match="UnderWay"):
-        concluded("it", await backups.operation(validation))
+        concluded("it", await vaults.operation(protection, validation.operation, "it"))
     await world.clock.advance(MINUTES)
-    assert concluded("it", await backups.operation(validation)).code == ""
+    assert concluded("it", await vaults.operation(protection, validation.operation, "it")).code == ""
 
 
 async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
@@ -69,17 +69,17 @@ async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
     await ready(world, resources, vaults, protection)
     validation = await backups.start_validation(protection)
     await world.clock.advance(MINUTES)
-    finding = concluded("it", await backups.operation(validation))
+    finding = concluded("it", await vaults.operation(protection, validation.operation, "it"))
     assert finding.code == "KubernetesBackupListExtensionsError"
     assert "lacks the role" in finding.message
 
 
 async def test_an_operation_that_nobody_knows_is_worth_another_try(
-    world: World, vaults: BackupVaults, backups: ClusterBackups, protection: Protection
+    world: World, vaults: BackupVaults, protection: Protection
 ) -> None:
     await with_vault(world, vaults, protection)
     with pytest.raises(TemporaryError):
-        await backups.operation(Validation(protection=protection, operation="unknown=="))
+        await vaults.operation(protection, "unknown==", "it")
 
 
 async def test_an_instance_ends_up_protected(

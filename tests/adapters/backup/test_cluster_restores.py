@@ -9,6 +9,7 @@ from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, job_id
 from tests.worlds import sdk
 from tests.worlds.facts.plans import plan_for
@@ -35,6 +36,7 @@ async def backed_up(world: World, restores: ClusterRestores, *, status: str = "C
 async def planned(world: World, restores: ClusterRestores) -> RestorePlan:
     job = await backed_up(world, restores)
     item = await restores.item(job)
+    assert isinstance(item, ClusterItem)
     (point,) = await restores.points(item)
     return plan_for(item, point, ("shop",), world.clock.now())
 

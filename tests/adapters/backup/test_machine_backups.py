@@ -8,7 +8,7 @@ from local.cloud.world import World
 from shared.adapters.backup.machine_backups import MachineBackups
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.domain.vaults.machines import VirtualMachine
-from shared.domain.vaults.protection import Protection, SourceOperation
+from shared.domain.vaults.protection import Protection
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -44,11 +44,10 @@ async def test_a_machine_is_protected_by_its_policy(
     await vaults.create_vault(protection, protection.terms.redundancy)
     await world.clock.advance(MINUTE)
     name = machine.policy(protection.terms)
-    await vaults.create_policy(protection, name, backups.policy(protection.terms))
+    await vaults.ensure_policy(protection, name, backups.policy(protection.terms))
     operation = await backups.protect(protection, machine, None)
     await world.clock.advance(MINUTE)
-    asked = SourceOperation(protection=protection, source=machine, operation=operation)
-    assert (await vaults.operation(asked)).state == "Succeeded"
+    assert (await vaults.operation(protection, operation, "it")).state == "Succeeded"
     (item,) = await vaults.items(protection)
     assert machine.protected_by(item)
     assert item.policy.lower() == protection.source_policy_id(machine).lower()

@@ -68,8 +68,8 @@ SENT: dict[str, Request] = {
 LISTS: dict[str, Request] = {
     "the vaults of a group": (BackupVaults, lambda a: a.tagged(PROTECTION.subscription, "rg"), "GET"),
     "the instances of a cluster": (ClusterBackups, lambda a: a.holders(PROTECTION), "GET"),
-    "the instances of a vault": (ClusterBackups, lambda a: a.instances(PROTECTION), "GET"),
-    "what a vault keeps deleted": (ClusterBackups, lambda a: a.soft_deleted(PROTECTION), "GET"),
+    "the instances of a vault": (BackupVaults, lambda a: a.items(PROTECTION), "GET"),
+    "what a vault keeps deleted": (BackupVaults, lambda a: a.deleted_items(PROTECTION), "GET"),
     "the items of a vault": (RecoveryServicesVaults, lambda a: a.items(PROTECTION), "GET"),
     "restores of a cluster": (ClusterRestores, lambda a: a.restores(OF_CLUSTER.item, NOW), "GET"),
     "restores of a machine": (MachineRestores, lambda a: a.restores(OF_MACHINE.item, NOW), "GET"),

@@ -10,7 +10,6 @@ from local.cloud.world import World
 from shared.adapters.backup.machine_backups import MachineBackups
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.share_backups import ShareBackups
-from shared.adapters.backup.source_backups import SourceBackups
 from shared.domain.errors import TemporaryError
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.protection import Protection
@@ -63,15 +62,14 @@ async def test_a_vault_is_hardened_in_place(
 
 @pytest.mark.parametrize("kind", [ShareBackups, MachineBackups])
 async def test_a_policy_is_there_once_it_is_made(
-    world: World, vaults: RecoveryServicesVaults, protection: Protection, kind: type[SourceBackups]
+    world: World, vaults: RecoveryServicesVaults, protection: Protection, kind: type[ShareBackups | MachineBackups]
 ) -> None:
     await made(world, vaults, protection)
-    assert await vaults.policy(protection, "daily") is None
     backups = kind(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    await vaults.create_policy(protection, "daily", backups.policy(protection.terms))
-    found = await vaults.policy(protection, "daily")
-    assert found
-    assert found.state == "Succeeded"
+    for _ in ("made", "found"):
+        found = await vaults.ensure_policy(protection, "daily", backups.policy(protection.terms))
+        assert found.state == "Succeeded"
+        world.wire.inject(InjectedFault(on="PUT", kind="answer", reply=Reply(status=500)))
 
 
 async def test_an_empty_vault_is_deleted(world: World, vaults: RecoveryServicesVaults, protection: Protection) -> None:

@@ -11,8 +11,7 @@ from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.protection import Protection, SourceOperation
-from shared.domain.vaults.roles import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR
-from shared.domain.vaults.shares import FileShare
+from shared.domain.vaults.shares import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR, FileShare
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -36,7 +35,7 @@ async def backups(world: World, vaults: RecoveryServicesVaults, protection: Prot
     for share in ("carts", "images"):
         world.file_shares.create(ACCOUNT, share)
     policy = share_of(world).policy(protection.terms)
-    await vaults.create_policy(protection, policy, backups.policy(protection.terms))
+    await vaults.ensure_policy(protection, policy, backups.policy(protection.terms))
     return backups
 
 
@@ -89,8 +88,7 @@ async def test_a_share_is_protected_read_and_given_up_softly(
     share = share_of(world)
     operation = await backups.protect(protection, share, None)
     await world.clock.advance(MINUTE)
-    asked = SourceOperation(protection=protection, source=share, operation=operation)
-    assert (await vaults.operation(asked)).state == "Succeeded"
+    assert (await vaults.operation(protection, operation, "it")).state == "Succeeded"
     (item,) = await vaults.items(protection)
     assert share.protected_by(item)
     assert item.policy.lower() == protection.source_policy_id(share).lower()

@@ -10,7 +10,8 @@ from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.vaults import Vaults, word
-from shared.domain.vaults.protection import Protection, VaultService
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.strength import SOFT_DELETE, weaknesses
 from tests.worlds import sdk
 from tests.worlds.accounts import with_vault

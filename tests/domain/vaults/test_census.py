@@ -8,25 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.restores.watch import WatchedJob
-from shared.domain.vaults.census import (
-    CensusInstance,
-    CensusVolume,
-    Proof,
-    Standing,
-    by_cluster,
-    census,
-    good_backups,
-    lost,
-)
+from shared.domain.vaults.census import CensusVolume, Proof, Standing, by_source, census, good_backups, lost
+from shared.domain.vaults.source import FoundItem
 from tests.worlds.facts.protections import cluster
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 AT = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers"
 RECOVERY = f"{AT}/Microsoft.RecoveryServices/vaults"
 BACKUP = f"{AT}/Microsoft.DataProtection/backupVaults"
-INSTANCE = CensusInstance(
+INSTANCE = FoundItem(
     id=f"{BACKUP}/bv/backupInstances/I",
-    cluster_id="c",
+    source_id="c",
+    name="I",
+    deleted=False,
     state="ProtectionConfigured",
     policy="p",
 )
@@ -45,9 +39,9 @@ def test_coverage_says_100_only_when_every_cluster_is_protected(protected: int, 
 
 
 def test_an_instance_that_protects_its_cluster_isn_t_hidden_by_one_that_doesn_t() -> None:
-    stopped = msgspec.structs.replace(INSTANCE, id=f"{INSTANCE.id}-2", cluster_id="C", state="ProtectionStopped")
-    assert by_cluster([INSTANCE, stopped]) == by_cluster([stopped, INSTANCE]) == {"c": INSTANCE}
-    assert by_cluster([stopped]) == {"c": stopped}
+    stopped = msgspec.structs.replace(INSTANCE, id=f"{INSTANCE.id}-2", source_id="C", state="ProtectionStopped")
+    assert by_source([INSTANCE, stopped]) == by_source([stopped, INSTANCE]) == {"c": INSTANCE}
+    assert by_source([stopped]) == {"c": stopped}
 
 
 def test_clusters_that_need_somebody_come_first() -> None:

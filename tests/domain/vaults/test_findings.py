@@ -17,7 +17,8 @@ from shared.domain.vaults.findings import (
     require_unclaimed,
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
-from shared.domain.vaults.protection import VaultService, protection_of
+from shared.domain.vaults.protection import protection_of
+from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.strength import at_least, flaws, require_strong, weaknesses
 from tests.worlds.facts.protections import EXTENSION, INSTANCE, PROTECTION, VAULT, cluster
 

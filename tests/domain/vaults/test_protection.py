@@ -10,7 +10,8 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.incarnation import Incarnation
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import VaultService, grants, is_due, protection_of, require_in_fleet
+from shared.domain.vaults.protection import grants, is_due, protection_of, require_in_fleet
+from shared.domain.vaults.source import VaultService
 from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection_named
 
 incarnations = st.builds(Incarnation, principal=st.uuids().map(str))

@@ -118,13 +118,48 @@ def test_what_azure_is_at_work_on_or_in_a_state_that_nobody_knows_isn_t_deleted(
         may_delete(PART, Found(state=state))
 
 
-def test_backups_in_a_state_that_nobody_knows_are_neither_deleted_nor_taken_for_deleted() -> None:
-    states = {"a": "ProtectionConfigured", "b": "ProtectionDreaming", "c": "UpdatingProtection", "d": ""}
-    item = FoundItem(id="i", source_id="s", name="carts", state="ProtectionDreaming", policy="", deleted=False)
-    good = msgspec.structs.replace(item, state="IRPending")
-    remains = Remains(parts=(), instances=tuple(states), states=states, items=(item, good))
-    assert (remains.deletable_instances, remains.deletable_items) == (["a"], [good])
-    with pytest.raises(NotConverged, match="StateUnknown: backup instance b"):
+INSTANCE = FoundItem(
+    id=PROTECTION.instance_id, source_id="c", name="a", state="ProtectionConfigured", policy="", deleted=False
+)
+ITEM = FoundItem(
+    id=f"{PROTECTION.recovery_services_vault_id}/backupFabrics/Azure/protectionContainers/c/protectedItems/i",
+    source_id="s",
+    name="carts",
+    state="IRPending",
+    policy="",
+    deleted=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "state"),
+    [
+        (INSTANCE, "ProtectionDreaming"),
+        (INSTANCE, ""),
+        (INSTANCE, "IRPending"),  # a word of Recovery Services vaults alone
+        (ITEM, "ProtectionDreaming"),
+        (ITEM, ""),
+        (ITEM, "ProtectionConfigured"),  # a word of Backup vaults alone
+    ],
+)
+def test_backups_in_a_state_that_nobody_knows_are_neither_deleted_nor_taken_for_deleted(
+    item: FoundItem, state: str
+) -> None:
+    odd = msgspec.structs.replace(item, name="odd", state=state)
+    remains = Remains(parts=(), items=(INSTANCE, odd, ITEM))
+    assert remains.deletable_items == [INSTANCE, ITEM]
+    with pytest.raises(NotConverged, match="StateUnknown: the backup of odd is"):
         require_deleted(remains)
-    with pytest.raises(NotConverged, match="StateUnknown: the backup of carts"):
-        require_deleted(Remains(parts=(), items=(item,)))
+
+
+def test_a_backup_that_azure_is_at_work_on_isn_t_deleted_yet() -> None:
+    remains = Remains(parts=(), items=(msgspec.structs.replace(INSTANCE, state="UpdatingProtection"), ITEM))
+    assert remains.deletable_items == [ITEM]
+    with pytest.raises(NotConverged, match="Deleting: the backups of a, carts are being deleted"):
+        require_deleted(remains)
+
+
+def test_what_is_deleted_is_neither_deleted_again_nor_judged_by_its_state() -> None:
+    remains = Remains(parts=(), items=(msgspec.structs.replace(ITEM, state="ProtectionDreaming", deleted=True),))
+    assert remains.deletable_items == []
+    require_deleted(remains)

@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from shared.domain.errors import PermanentError
+from shared.domain.vaults.parts import VAULTS, planned_parts
 from shared.domain.vaults.plan import ProtectionPlan, Seen, plan_of
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import protection_of
+from shared.domain.vaults.protection import protection_of, source_grants
 from shared.domain.vaults.shares import FileShare
-from shared.domain.vaults.source import FoundItem, SourceCandidate
-from shared.domain.vaults.sources import sources_of
+from shared.domain.vaults.source import FoundItem, SourceCandidate, VaultService
+from shared.domain.vaults.sources import sources_of, unfit
 from tests.worlds.facts.protections import VAULT as BACKUP_VAULT
 from tests.worlds.facts.protections import cluster
 
@@ -29,6 +30,29 @@ ITEM = FoundItem(
     deleted=False,
 )
 THERE = SourceCandidate(exists=True, region=PROTECTION.location)
+
+
+class OfBackupVault(FileShare, frozen=True, kw_only=True, tag="other"):
+    """A data source of a kind that Backup vaults protect; there is none yet."""
+
+    service = VaultService.BACKUP
+
+
+@pytest.mark.parametrize(
+    ("kind", "vault", "other"),
+    [
+        (FileShare, "recovery_services_vault", "backup_vault"),
+        (OfBackupVault, "backup_vault", "recovery_services_vault"),
+    ],
+)
+def test_a_source_s_vault_is_that_of_its_service(kind: type[FileShare], vault: str, other: str) -> None:
+    source = kind(source_id=SHARE.source_id, name=SHARE.name)
+    protection = msgspec.structs.replace(PROTECTION, sources=(source,))
+    assert ("recovery_services_vault" in planned_parts(protection)) is (vault == "recovery_services_vault")
+    granted = {service: source_grants(service, protection, "its identity") for service in VaultService}
+    assert [len(granted[service]) for service, part in VAULTS.items() if part == vault] == [len(source.roles)]
+    assert [len(granted[service]) for service, part in VAULTS.items() if part == other] == [0]
+    assert f"/{getattr(protection, vault)}/" in protection.source_policy_id(source)
 
 
 def test_shares_are_named_by_account_and_where_it_is() -> None:
@@ -135,6 +159,26 @@ def test_only_states_that_are_known_to_be_good_count_as_protected(state: str, *,
 def test_an_item_in_a_state_that_nobody_knows_isn_t_protected_and_says_why(state: str) -> None:
     (line,) = planned(msgspec.structs.replace(ITEM, state=state)).refused
     assert f"its protection is {state or 'in no state'}, which is no state that Meshward knows" in line
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("ProtectionConfigured", ""),
+        ("ProtectionStopped", "resume it"),
+        ("BackupsSuspended", "look at it in the vault"),
+        ("UpdatingProtection", "wait until Azure is done with it"),
+        ("IRPending", "which is no state that Meshward knows"),
+    ],
+)
+def test_an_item_of_a_backup_vault_is_judged_by_the_words_of_backup_vaults(state: str, why: str) -> None:
+    item = msgspec.structs.replace(ITEM, id=PROTECTION.instance_id, state=state)
+    assert why in unfit(item)
+    assert item.configured is (not why) is (not unfit(item))
+
+
+def test_a_deleted_item_isn_t_configured_whatever_its_state_says() -> None:
+    assert not msgspec.structs.replace(ITEM, deleted=True).configured
 
 
 def test_terms_that_need_more_snapshots_than_a_share_has_are_refused() -> None:

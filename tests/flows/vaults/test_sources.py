@@ -9,7 +9,8 @@ from local.cloud.arm import Resource
 from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.stage import RunningApp
-from shared.domain.vaults.roles import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
+from shared.domain.vaults.roles import CONTRIBUTOR
+from shared.domain.vaults.shares import FILE_BACKUP_CONTRIBUTOR
 from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.protections import (
     CLUSTER,
