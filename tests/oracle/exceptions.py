@@ -10,10 +10,8 @@ _FIDELITY = json.loads((Path(__file__).parent / "fidelity.json").read_text())
 _REFUSED_VAULT = "dataprotection/BackupVaults_CreateOrUpdate 400 $.error.additionalInfo[].info.code"
 _REDUNDANCY = "$.properties.redundancySettings.standardTierStorageRedundancy"
 _SHARE = "protectedItemType=AzureFileShareProtectedItem;backupManagementType=AzureStorage"
-_SHARE_POINT = "objectType=AzureFileShareRecoveryPoint"
 _WHY: dict[str, tuple[str, ...]] = {
-    "to be fixed: threats are told of machines' points alone": (
-        f"recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatStatus of {_SHARE_POINT}",
+    "no point with a threat was recorded": (
         "recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatInfo",
         "recoveryservices/RecoveryPoints_Get 200 $.properties.threatInfo",
     ),

@@ -19,7 +19,7 @@ from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import ProtectedItem, RecoveryPoint, kind_managed_as
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
-from shared.domain.states import THREAT
+from shared.domain.states import THREAT, Meaning
 
 
 class _Tier(msgspec.Struct, frozen=True):
@@ -35,6 +35,14 @@ class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     recovery_point_time: datetime
     recovery_point_tier_details: list[_Tier] | None = None
     threat_status: str | int | None = None
+    threat_info: list[msgspec.Raw] | None = None
+
+    @property
+    def threat(self) -> Meaning:
+        """What is said of threats. Details of one that comes with a status that nobody knows tell of it, too."""
+        word = _word(self.threat_status)
+        meaning = THREAT.meaning(word) if word else "good"  # points of shares say nothing of it
+        return "bad" if self.threat_info and not same(word, "Healthy") else meaning
 
 
 class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
@@ -146,14 +154,13 @@ def _filter_time(moment: datetime) -> str:
 
 def _point(found: models.RecoveryPointResource) -> RecoveryPoint:
     point = msgspec.convert(properties_of(found), _Point)
-    tiers, threat = point.recovery_point_tier_details, _word(point.threat_status)
-    meaning = THREAT.meaning(threat) if threat else "good"  # points of shares say nothing of it
+    tiers = point.recovery_point_tier_details
     return RecoveryPoint(
         id=found.name or "",
         time=point.recovery_point_time,
         complete=not tiers or any(_at_hand(tier) for tier in tiers),
-        threat=meaning == "bad",
-        unclear=threat if meaning == "unknown" else "",
+        threat=point.threat == "bad",
+        unclear=_word(point.threat_status) if point.threat == "unknown" else "",
     )
 
 

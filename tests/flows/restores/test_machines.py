@@ -90,6 +90,16 @@ async def test_a_second_run_over_the_same_job_restores_nothing(stage: RunningApp
     assert len(restores(stage)) == 1
 
 
+async def test_a_point_with_a_threat_is_passed_over_and_told(stage: RunningApp) -> None:
+    first = await verdict(stage, back_up(stage))
+    job = back_up(stage)
+    vaults = stage.world.recovery_vaults
+    newest = vaults.jobs.flag(vaults.jobs.points(vaults.items.protecting(GROUP, MACHINE))[-1])
+    result = await verdict(stage, job)
+    assert (result["verdict"], result["point"]) == ("VerifiedWithFindings", first["point"])
+    assert result["reasons"] == [f"threat flag: skipped because of a threat: {newest['name']}"]
+
+
 async def test_a_disk_that_did_not_come_back_is_a_failed_backup(stage: RunningApp) -> None:
     order(stage, JobOutcome(seconds=2_100, restored=lambda disk: None if disk.lun == 1 else disk))
     result = await verdict(stage, back_up(stage))
