@@ -84,6 +84,7 @@ type RefusedReason = Literal[
     "UnsupportedLinkerd",
     "VaultTooWeak",
     "VolumesRefused",
+    "WithoutEffect",
     "WrongKey",
 ]
 

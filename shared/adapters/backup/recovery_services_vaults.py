@@ -11,7 +11,6 @@ from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 from shared.adapters.azure.common import LISTED, plain, properties_of, read, translated
 from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, operation_found, word
-from shared.domain.states import REGISTRATION
 from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
@@ -29,24 +28,18 @@ class RecoveryServicesVaults(Vaults):
 
     service = VaultService.RECOVERY_SERVICES
 
-    async def delete_vault(self, protection: Protection) -> None:
-        """Ask for the vault's deletion; before that, for the end of storage accounts' registrations and their locks."""
-        containers = self._client(protection).protection_containers
-        registered = await self._accounts(protection)
-        for container, status in registered.items():
-            if REGISTRATION.require_known(f"the registration of {container}", status) == "pending":
-                continue
-            with translated(f"unregistering {container}"):
-                await containers.unregister(**vault_keywords(protection), fabric_name=FABRIC, container_name=container)
-        if not registered:
-            await super().delete_vault(protection)
-
-    async def _accounts(self, protection: Protection) -> dict[str, str]:
+    async def accounts(self, protection: Protection) -> dict[str, str]:
         """The registrations of storage accounts, by the names of their containers."""
         containers = self._client(protection).backup_protection_containers
         with translated(f"listing the storage accounts of {self._requirements(protection).label}"):
             listed = containers.list(**vault_keywords(protection), filter=STORAGE_ACCOUNTS, **LISTED)
             return {c.name or "": properties_of(c).registration_status or "" async for c in listed}
+
+    async def unregister(self, protection: Protection, container: str) -> None:
+        """Ask for the end of a storage account's registration, and of its lock."""
+        containers = self._client(protection).protection_containers
+        with translated(f"unregistering {container}"):
+            await containers.unregister(**vault_keywords(protection), fabric_name=FABRIC, container_name=container)
 
     async def policy(self, protection: Protection, name: str) -> Found | None:
         """A backup policy of the vault."""

@@ -16,6 +16,7 @@ from shared.domain.vaults.release import (
     is_gone,
     may_delete,
     protections,
+    registrations_to_end,
     require_absent,
     require_confirmed,
     require_deleted,
@@ -116,6 +117,12 @@ def test_what_is_being_deleted_isn_t_deleted_again(state: str, *, may: bool) -> 
 def test_what_azure_is_at_work_on_or_in_a_state_that_nobody_knows_isn_t_deleted(state: str, reason: str) -> None:
     with pytest.raises(NotConverged, match=f"^{reason}: {PART}"):
         may_delete(PART, Found(state=state))
+
+
+def test_the_registration_of_an_account_is_ended_unless_azure_is_at_work_on_it_or_nobody_knows_its_state() -> None:
+    assert registrations_to_end({"a": "Registered", "b": "Unregistering", "c": "NotRegistered"}) == ["a", "c"]
+    with pytest.raises(NotConverged, match="StateUnknown"):
+        registrations_to_end({"a": "Registered", "b": "Dreaming"})
 
 
 def test_backups_in_a_state_that_nobody_knows_are_neither_deleted_nor_taken_for_deleted() -> None:
