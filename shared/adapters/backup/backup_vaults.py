@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable
 from datetime import timedelta
+from functools import partial
 
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
@@ -17,6 +18,8 @@ from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
 
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
+# Later versions take no vault whose soft delete isn't AlwaysOn, which can't be undone.
+_Client = partial(DataProtectionMgmtClient, api_version="2025-07-01")
 _START = "2024-01-01T02:00:00+00:00"
 
 
@@ -57,7 +60,7 @@ class BackupVaults(Vaults):
         return self.client(DataProtectionMgmtClient, protection.subscription)
 
     def _vaults(self, protection: Protection) -> BackupVaultsOperations:
-        return self._client(protection).backup_vaults
+        return self.client(_Client, protection.subscription).backup_vaults
 
     def _new(
         self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy
