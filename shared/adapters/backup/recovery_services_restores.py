@@ -35,14 +35,6 @@ class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     recovery_point_time: datetime
     recovery_point_tier_details: list[_Tier] | None = None
     threat_status: str | int | None = None
-    threat_info: list[msgspec.Raw] | None = None
-
-    @property
-    def threat(self) -> Meaning:
-        """What is said of threats. Details of one that comes with a status that nobody knows tell of it, too."""
-        word = _word(self.threat_status)
-        meaning = THREAT.meaning(word) if word else "good"  # points of shares say nothing of it
-        return "bad" if self.threat_info and not same(word, "Healthy") else meaning
 
 
 class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
@@ -154,14 +146,22 @@ def _filter_time(moment: datetime) -> str:
 
 def _point(found: models.RecoveryPointResource) -> RecoveryPoint:
     point = msgspec.convert(properties_of(found), _Point)
-    tiers = point.recovery_point_tier_details
+    tiers, status = point.recovery_point_tier_details, _word(point.threat_status)
+    threat = _threat(status, detailed=bool(properties_of(found).get("threatInfo")))
     return RecoveryPoint(
         id=found.name or "",
         time=point.recovery_point_time,
         complete=not tiers or any(_at_hand(tier) for tier in tiers),
-        threat=point.threat == "bad",
-        unclear=_word(point.threat_status) if point.threat == "unknown" else "",
+        threat=threat == "bad",
+        unclear=status if threat == "unknown" else "",
     )
+
+
+def _threat(status: str, *, detailed: bool) -> Meaning:
+    """What is said of threats. Points of shares have no status, and details tell of a threat unless it is Healthy."""
+    if detailed and not same(status, "Healthy"):
+        return "bad"
+    return THREAT.meaning(status) if status else "good"
 
 
 def _word(status: str | int | None) -> str:

@@ -61,7 +61,8 @@ def test_the_names_of_a_vault_come_from_its_tags_also_from_those_of_earlier_vers
     [
         (BORN.text, BORN, False),
         (BORN.text, Incarnation(principal="another"), True),
-        (BORN.text, Incarnation(principal=BORN.principal, uid="another"), True),
+        (BORN.text, Incarnation(principal=BORN.principal, uid="another"), False),
+        (BORN.text, Incarnation(principal="another", uid="another"), True),
         (BORN.text, Incarnation(), False),
         (EARLIER, BORN, False),
         ("", BORN, False),
