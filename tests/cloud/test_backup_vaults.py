@@ -30,7 +30,9 @@ async def client(world: World) -> AsyncIterator[Any]:
 
 def opened(world: World, api_version: str) -> Any:
     """A client that speaks this version of the API."""
-    return DataProtectionMgmtClient(**sdk.arm(world, world.entra.add("caller")), api_version=api_version)
+    return DataProtectionMgmtClient(
+        **sdk.arm(world, world.entra.add("caller")), custom_hook_policy=sdk.OfVersion(api_version)
+    )
 
 
 def body(redundancy: str = "GeoRedundant", **security: Any) -> dict[str, Any]:

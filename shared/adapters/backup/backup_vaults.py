@@ -64,7 +64,7 @@ class BackupVaults(Vaults):
         return self.client(_Client, protection.subscription).backup_vaults
 
     async def _put(self, protection: Protection, body: models.BackupVaultResource) -> None:
-        """The SDK's own method refuses this version, for the sake of a header that isn't sent."""
+        """The SDK's own method refuses this version for the sake of a header that isn't sent (its issue 45165)."""
         request = HttpRequest("PUT", f"{protection.backup_vault_id}?api-version={_API}", json=body.as_dict())
         answer = await self._client(protection).send_request(request)
         answer.raise_for_status()
