@@ -347,5 +347,5 @@ async def test_a_point_may_be_flagged_by_threat_detection(world: World, backup: 
     world.recovery_vaults.jobs.flag(point)
     flagged = await backup.recovery_points.get(**where(), recovery_point_id=name)
     assert calm.properties.threat_status == 0
-    assert flagged.properties.threat_status == "UnHealthy"
+    assert flagged.properties.threat_status == 2
     assert [threat.threat_state for threat in flagged.properties.threat_info] == ["Active"]

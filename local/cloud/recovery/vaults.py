@@ -155,8 +155,8 @@ class RecoveryVaultService:
         if vault is None:
             return not_found(call)
         changes = _sent(call.body)
-        refused = _refuse_immutability(vault, changes, call) or self._refuse_change(vault, changes)
-        if refused := refused or self._refuse_second_update(vault):
+        refused = self._refuse_second_update(vault) or _refuse_immutability(vault, changes, call)
+        if refused := refused or self._refuse_change(vault, changes):
             return refused
         better = self._patched(deepcopy(vault), call.body)
         if better == vault:
