@@ -67,6 +67,6 @@ ITEM = States(  # how Azure Backup protects a data source; IRPending lasts long 
 REGISTRATION = States(  # of a storage account with a vault
     good="Registered", bad="NotRegistered RegistrationFailed SoftDeleted", pending="Registering Unregistering"
 )
-# Of a recovery point. Those of machines were recorded with 0, the words are the SDK's. Two of them aren't listed: Unknown
-# and NotAvailable say that nothing is known.
+# Of a recovery point. Those of machines were recorded with 0, the words are the SDK's. Two of them aren't listed:
+# Unknown and NotAvailable say that nothing is known.
 THREAT = States(good="0 Healthy", bad="UnHealthy Warning")

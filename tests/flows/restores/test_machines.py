@@ -41,7 +41,7 @@ def seed(world: World) -> None:
     world.storage.add_container(STAGING, "somebody-s", ["notes.txt"])
 
 
-def choose(stage: RunningApp, **knobs: str) -> None:
+def choose(stage: RunningApp, **knobs: Any) -> None:
     (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
 
 
@@ -91,6 +91,7 @@ async def test_a_second_run_over_the_same_job_restores_nothing(stage: RunningApp
 
 
 async def test_a_point_with_a_threat_is_passed_over_and_told(stage: RunningApp) -> None:
+    choose(stage, **scenario.SCRATCH, sample_rate=1)
     first = await verdict(stage, back_up(stage))
     job = back_up(stage)
     vaults = stage.world.recovery_vaults
