@@ -205,14 +205,12 @@ async def request_instance(protection: Protection) -> None:
     path, world = REQUESTED.path(instance=protection.instance), services()
     backups, seen = world.provisioner.cluster_backups, await world.ledger.read(path)
     last = REQUESTED.decoded(path, seen) if seen is not None else InstanceRequest()
-    if last.due(protection, world.now()):
+    if not (last.operation and same(last.policy, protection.policy_id)):
         asked = InstanceRequest(policy=protection.policy_id, operation=await backups.put_instance(protection))
         await world.ledger.update(path, REQUESTED.encoded(asked), seen=seen)
-    elif last.operation:
-        found = await backups.instance_operation(protection, last.operation)
-        result = concluded(f"the request for the backup of cluster {protection.cluster}", found) if found else None
-        failed = bool(result and result.code)
-        ended = InstanceRequest() if failed else InstanceRequest(policy=last.policy, ended=world.now())
-        await world.ledger.update(path, REQUESTED.encoded(ended), seen=seen)
-        if result and failed:
-            raise PermanentError(service_code(result.code), f"cluster {protection.cluster}: {result.message}")
+        return
+    found = await backups.instance_operation(protection, last.operation)
+    result = concluded(f"the request for the backup of cluster {protection.cluster}", found) if found else None
+    await world.ledger.update(path, REQUESTED.encoded(InstanceRequest()), seen=seen)
+    if result and result.code:
+        raise PermanentError(service_code(result.code), f"cluster {protection.cluster}: {result.message}")

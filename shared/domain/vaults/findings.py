@@ -15,7 +15,6 @@ from shared.domain.errors import NotConverged, PermanentError, service_code, sho
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
 from shared.domain.states import INSTANCE, OPERATION, PROVISIONING, unknown_state
-from shared.domain.vaults.asking import Asked
 from shared.domain.vaults.protection import Protection, VaultService
 
 
@@ -80,19 +79,11 @@ class FoundInstance(Found, frozen=True, kw_only=True):
         return self.configured and not self.changing
 
 
-class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was last asked for a backup instance; without an operation it has ended, or was never begun."""
+class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was last asked for a backup instance; without an operation it is done, or was never begun."""
 
     policy: str = ""  # resource id
     operation: str = ""
-    ended: datetime | None = None  # when it was first seen to have ended well, in UTC
-
-    def due(self, protection: Protection, now: datetime) -> bool:
-        """Whether to ask for the policy of the protection; raises PermanentError if nothing has come of it."""
-        if not same(self.policy, protection.policy_id):
-            return True
-        what = f"the backup of cluster {protection.cluster} by policy {protection.terms.backup_policy}"
-        return not self.operation and Asked(what=what, at=(self.ended,) if self.ended else ()).due(now, times=1)
 
 
 REQUESTED = Document("instances/{instance}.json", "What was last asked for a backup instance.", InstanceRequest)

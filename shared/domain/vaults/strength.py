@@ -105,8 +105,8 @@ def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
 
 def _immutability(requirements: VaultRequirements, vault: FoundVault) -> str:
     """What is required, or a step to it: Azure locks only what is immutable already."""
-    wanted = _stronger(IMMUTABILITY, requirements.immutability, vault.immutability)
-    return "Unlocked" if wanted == "Locked" and vault.immutability in ("", "Disabled") else wanted
+    required = _stronger(IMMUTABILITY, requirements.immutability, vault.immutability)
+    return "Unlocked" if required == "Locked" and vault.immutability in ("", "Disabled") else required
 
 
 def _stronger(order: tuple[str, ...], required: str, found: str) -> str:

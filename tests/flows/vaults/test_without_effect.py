@@ -9,7 +9,7 @@ from local.host.durable import OrchestrationState
 from local.stage import RunningApp
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import CLUSTER, seed_with_volumes
-from tests.worlds.protections import INSTANCES, finished, one, protect, write_policy, writes
+from tests.worlds.protections import finished, protect, write_policy
 from tests.worlds.releases import releases
 from tests.worlds.times import DAY
 
@@ -64,24 +64,6 @@ def weaken(stage: RunningApp, type: str) -> None:
     else:
         soft_delete = properties["securitySettings"]["softDeleteSettings"]
         soft_delete |= {"state": "OFF"} if "state" in soft_delete else {"softDeleteState": "Disabled"}
-
-
-async def test_an_instance_that_keeps_its_policy_though_the_request_has_ended_is_asked_for_once_a_run_and_named(
-    stage: RunningApp,
-) -> None:
-    await protect(stage)
-    instance = one(stage, INSTANCES)
-    write_policy(stage, backup_every="PT4H", keep="P30D")
-    former = instance["properties"]["policyInfo"]["policyId"]
-
-    def undo(function: str, moment: str) -> None:
-        instance["properties"]["policyInfo"]["policyId"] = former
-
-    stage.host.on_invocation(undo)
-    for day in (1, 2):
-        before = sum("/backupInstances/" in line for line in writes(stage.world))
-        assert "WithoutEffect" in ((await next_day(stage)).failure or ""), day
-        assert sum("/backupInstances/" in line for line in writes(stage.world)) - before == 1
 
 
 DELETIONS = {  # in the order of a release: what Azure answers, and for how many resources
