@@ -1,14 +1,33 @@
 """How each part of a protection is read, and deleted by a release; what a plan says of it is in the domain's table."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from functions.vaults.asking import ask
+from shared.domain.errors import NotConverged
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.release import registrations_to_end
 from shared.wiring import services
 
 if TYPE_CHECKING:
     from shared.wiring.provisioner import Provisioner
+
+
+async def _nothing(_: "Provisioner", __: Protection) -> None:
+    """What a part needs that may be deleted with all that is in it."""
+
+
+async def _unregister_accounts(azure: "Provisioner", protection: Protection) -> None:
+    """Raise NotConverged until no storage account is registered, so that none stays locked."""
+    vaults = azure.recovery_services_vaults
+    accounts = await vaults.accounts(protection)
+    for name in registrations_to_end(accounts):
+        what = f"the end of the registration of {name}"
+        await ask(protection.backup_vault, what, partial(vaults.unregister, protection, name))
+    if accounts:
+        raise NotConverged("Deleting", f"the registrations of {', '.join(accounts)} are being ended")
 
 
 class PartAccess(NamedTuple):
@@ -16,6 +35,7 @@ class PartAccess(NamedTuple):
 
     read: Callable[["Provisioner", Protection], Awaitable[Found | None]]
     delete: Callable[["Provisioner", Protection], Awaitable[None]] | None = None
+    empty: Callable[["Provisioner", Protection], Awaitable[None]] = _nothing  # before it can be deleted
 
 
 ACCESS = {
@@ -34,6 +54,7 @@ ACCESS = {
     "recovery_services_vault": PartAccess(
         lambda azure, p: azure.recovery_services_vaults.vault(p),
         lambda azure, p: azure.recovery_services_vaults.delete_vault(p),
+        _unregister_accounts,
     ),
     "backup_vault": PartAccess(
         lambda azure, p: azure.backup_vaults.vault(p), lambda azure, p: azure.backup_vaults.delete_vault(p)

@@ -9,7 +9,9 @@ by hand ───── by the plan's hash ─┴─▶ release_cluster ──�
                                                           write down what was released
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import azure.durable_functions as df
 import msgspec
@@ -18,6 +20,7 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.logs import log
+from functions.vaults.asking import ask
 from functions.vaults.bindings import close_binding
 from functions.vaults.parts import ACCESS, parts_now
 from functions.vaults.steps import POLL_INTERVAL
@@ -50,6 +53,7 @@ from shared.wiring import services
 app = df.Blueprint()
 
 SOFT_DELETE_CHECK_INTERVAL = timedelta(days=1)
+DELETIONS = 2  # of the same within an hour
 LONGEST_SOFT_DELETE = timedelta(days=200)  # what is deleted is kept for 180 days at most
 
 
@@ -199,7 +203,8 @@ async def delete_backups(protection: Protection) -> Remains:
     """All backups in both vaults are deleted, which can be taken back for as long as the vaults keep them."""
     remains, provisioner = await _remains(protection), services().provisioner
     for item in remains.deletable_items:
-        await provisioner.vaults(item.service).delete_item(protection, item)
+        delete = partial(provisioner.vaults(item.service).delete_item, protection, item)
+        await _delete(protection, f"the backups of {item.id}", delete)
     require_deleted(remains)
     return remains
 
@@ -221,8 +226,13 @@ async def delete_part(request: PartRequest) -> PartRequest:
         return request
     label = PARTS[request.part].label(protection)
     if access.delete and may_delete(label, found):
-        await access.delete(provisioner, protection)
+        await access.empty(provisioner, protection)
+        await _delete(protection, label, partial(access.delete, provisioner, protection))
     raise NotConverged("Deleting", f"{label} is being deleted")
+
+
+async def _delete(protection: Protection, label: str, request: Callable[[], Awaitable[None]]) -> None:
+    await ask(protection.backup_vault, f"the deletion of {label}", request, times=DELETIONS)
 
 
 @activity(app)

@@ -5,13 +5,14 @@ called again; it finishes once it has seen the result, or once the answer to its
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
+from functions.vaults.asking import ask
 from shared.domain.errors import NotConverged, PermanentError, service_code
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 app = df.Blueprint()
 
 INSTALL_SECONDS = 180.0  # what an extension takes at least
-HARDEN_SECONDS = 120.0  # what the change of a vault takes; a second one while it runs could be refused
+HARDEN_SECONDS = 120.0  # what the change of a vault takes
 POLL_INTERVAL = timedelta(seconds=30)
 
 
@@ -73,11 +74,13 @@ async def ensure_group(group: Group) -> Found:
 async def ensure_storage(protection: Protection) -> FoundAccount:
     """The storage account, closed to everything but Entra identities over TLS, with its container."""
     resources = services().provisioner.azure_resources
-    found = await resources.account(protection)
-    if found is None or found.lax:
+    found, label = await resources.account(protection), PARTS["account"].label(protection)
+    if found is None:
         await resources.create_account(protection)
+    elif found.lax:
+        await ask(protection.backup_vault, f"the closing of {label}", lambda: resources.create_account(protection))
         found = None
-    account = require_settled(PARTS["account"].label(protection), found)
+    account = require_settled(label, found)
     if await resources.container(protection) is None:
         await resources.create_container(protection)
     return account
@@ -105,9 +108,15 @@ async def ensure_vault(required: VaultRequirements) -> FoundVault:
         await create(required, vaults)
     vault = require_strong(required, found)
     if weak := weaknesses(required, vault):
-        await vaults.harden_vault(required.protection, at_least(required, vault))
-        raise NotConverged("Hardening", f"{required.label} is being hardened: {'; '.join(weak)}", HARDEN_SECONDS)
+        await _harden(required, vault, weak, vaults)
     return vault
+
+
+async def _harden(required: VaultRequirements, vault: FoundVault, weak: list[str], vaults: "Vaults") -> NoReturn:
+    better = at_least(required, vault)
+    what = f"the hardening of {required.label} ({'; '.join(weak)})"
+    await ask(required.name, what, lambda: vaults.harden_vault(required.protection, better))
+    raise NotConverged("Hardening", f"{what} is under way", HARDEN_SECONDS)
 
 
 async def create(required: VaultRequirements, vaults: "Vaults") -> None:

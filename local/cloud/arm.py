@@ -155,7 +155,7 @@ class Arm:
             return error(
                 401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or invalid."
             )
-        if not any(name.lower() == "api-version" for name in call.query):
+        if not call.api_version:
             return error(
                 400,
                 "MissingApiVersionParameter",

@@ -39,6 +39,11 @@ class CloudRequest:
         return json.loads(self.content) if self.content else None
 
     @property
+    def api_version(self) -> str:
+        """The version of the API that the request speaks, empty without one."""
+        return next((value for name, value in self.query.items() if name.lower() == "api-version"), "")
+
+    @property
     def token(self) -> str | None:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token if scheme.lower() == "bearer" and token else None

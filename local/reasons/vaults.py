@@ -49,6 +49,12 @@ PROTECTION: Texts = {
     "Hardening": ReasonText(
         "A vault is weaker than the policy document requires. Meshward is raising its settings.", NOTHING
     ),
+    "WithoutEffect": ReasonText(
+        "Azure has accepted a request, and nothing has changed. A setting is still weak, or what was deleted is still "
+        "there.",
+        "Look in Azure for a policy or a lock that undoes the change, or for what stands in its way. The next run asks "
+        "again.",
+    ),
     "VaultTooWeak": ReasonText(
         "A vault is weaker than the policy document requires, in a setting that Azure can't change.",
         "Delete the vault and start again, or require less in the policy document.",

@@ -4,6 +4,7 @@ Rules:
 - AKS sends no time of creation. It sends the object id of a cluster's system-assigned identity, and in some versions of
   its API a `resourceUID`. Both are made with the cluster and never given to another one.
 - A user-assigned identity tells nothing: it outlives its clusters, and a cluster may change it.
+- The same identity under another `resourceUID` contradicts itself, and is unknown.
 - What is empty or unknown on either side is unknown: neither the same incarnation for sure, nor another one.
 - Earlier versions tagged vaults with a time of creation, which was empty in practice. The names of what they made come
   from it; which incarnation it was is unknown until an operator says so: the tag then has both, and names stay.
@@ -63,7 +64,12 @@ class Incarnation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _agree(one: Incarnation, other: Incarnation) -> bool | None:
-    for here, there in ((one.uid, other.uid), (one.principal, other.principal)):
-        if here and there:
-            return same(here, there)
-    return None
+    uids = _alike(one.uid, other.uid)
+    principals = _alike(one.principal, other.principal)
+    if uids is None:
+        return principals
+    return None if principals and not uids else uids
+
+
+def _alike(one: str, other: str) -> bool | None:
+    return same(one, other) if one and other else None

@@ -95,6 +95,7 @@ type RefusedReason = Literal[
     "VaultTooWeak",
     "VolumesFree",
     "VolumesRefused",
+    "WithoutEffect",
     "WrongKey",
 ]
 

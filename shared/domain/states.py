@@ -67,5 +67,6 @@ ITEM = States(  # how a Recovery Services vault does; IRPending lasts long after
 REGISTRATION = States(  # of a storage account with a vault
     good="Registered", bad="NotRegistered RegistrationFailed SoftDeleted", pending="Registering Unregistering"
 )
-# Of a recovery point. 0 is recorded, the words are the SDK's: three of them say that no threat is known.
-THREAT = States(good="0 Healthy NotAvailable Unknown", bad="UnHealthy Warning")
+# Of a recovery point. Those of machines were recorded with 0, the words are the SDK's. Two of them aren't listed:
+# Unknown and NotAvailable say that nothing is known.
+THREAT = States(good="0 Healthy", bad="UnHealthy Warning")

@@ -113,6 +113,14 @@ async def hardened(azure: Azure) -> None:
     await azure.backup_vaults.harden_vault(PROTECTION, VAULT)
 
 
+async def hardened_recovery_vault(azure: Azure) -> None:
+    await azure.recovery_vaults.harden_vault(PROTECTION, VAULT)
+
+
+async def deleted_backup_vault(azure: Azure) -> None:
+    await azure.backup_vaults.delete_vault(PROTECTION)
+
+
 async def backup_vault(azure: Azure) -> None:
     require_strong(BV, await azure.backup_vaults.vault(PROTECTION))
 
@@ -208,6 +216,13 @@ async def identity(azure: Azure) -> None:
 CALLS = (
     Asking("the change of a Backup vault's settings", "PATCH .*/backupVaults/", hardened, asks=True),
     Asking("the change of a Backup vault's settings", "GET .*/backupVaults/", backup_vault),
+    Asking(
+        "a second change of a Recovery Services vault while one runs",
+        "PATCH .*RecoveryServices/vaults/",
+        hardened_recovery_vault,
+        asks=True,
+    ),
+    Asking("a Backup vault that is gone at once", "DELETE .*/backupVaults/", deleted_backup_vault, asks=True),
     Asking("the backup instances of a cluster, in whatever vault", "GET .*/backupInstances$", holders),
     Asking("a Backup vault with the name of a soft-deleted one", "PUT .*/backupVaults/", made_backup_vault, asks=True),
     Asking("a redundancy that a region lacks", "PUT .*RecoveryServices/vaults/", made_recovery_vault, asks=True),

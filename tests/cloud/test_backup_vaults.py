@@ -24,8 +24,15 @@ AT: dict[str, Any] = {"resource_group_name": RG, "vault_name": VAULT}
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[Any]:
     world.resource_groups.add(RG)
-    async with DataProtectionMgmtClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+    async with opened(world, "2025-07-01") as client:
         yield client
+
+
+def opened(world: World, api_version: str) -> Any:
+    """A client that speaks this version of the API."""
+    return DataProtectionMgmtClient(
+        **sdk.arm(world, world.entra.add("caller")), custom_hook_policy=sdk.OfVersion(api_version)
+    )
 
 
 def body(redundancy: str = "GeoRedundant", **security: Any) -> dict[str, Any]:
@@ -70,6 +77,20 @@ async def test_a_redundancy_that_the_region_lacks_is_refused(world: World, clien
     vault = await created(client, redundancy="ZoneRedundant")
     assert caught.value.status_code == 400
     assert vault.properties.storage_settings[0].type == "ZoneRedundant"
+
+
+async def test_later_versions_of_the_api_take_no_soft_delete_that_can_be_switched_off(
+    world: World, client: Any
+) -> None:
+    vault = await created(client)
+    async with opened(world, "2026-06-01") as later:
+        with pytest.raises(HttpResponseError, match="Always-On") as caught:
+            await created(later)
+        assert caught.value.status_code == 400
+        with pytest.raises(HttpResponseError, match="Always-On"):
+            await later.backup_vaults.begin_update(**AT, parameters={"properties": {"securitySettings": SECURITY}})
+        await created(later, softDeleteSettings={"state": "AlwaysOn"})
+    assert vault.properties.security_settings.soft_delete_settings.state == "On"
 
 
 async def test_soft_delete_that_is_always_on_cannot_be_switched_off(client: Any) -> None:

@@ -77,7 +77,9 @@ def real_fields(items: list[dict[str, Any]], state: str) -> set[str]:
 
 @pytest.fixture
 async def client(world: World) -> Any:
-    async with DataProtectionMgmtClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+    async with DataProtectionMgmtClient(
+        **sdk.arm(world, world.entra.add("caller")), custom_hook_policy=sdk.OfVersion("2025-07-01")
+    ) as client:
         world.resource_groups.add("rg-backup")
         yield client
 

@@ -229,17 +229,6 @@ async def test_the_eleventh_restore_of_a_day_is_refused(world: World, backup: An
     assert caught.value.status_code == 400
 
 
-async def test_a_point_may_be_flagged_by_threat_detection(world: World, backup: Any) -> None:
-    name = await last_point(world, backup)
-    calm = await backup.recovery_points.get(**item(world), recovery_point_id=name)
-    (point,) = world.recovery_vaults.jobs.points(world.recovery_vaults.items.protecting("stdata", "orders"))
-    world.recovery_vaults.jobs.flag(point)
-    flagged = await backup.recovery_points.get(**item(world), recovery_point_id=name)
-    assert calm.properties.threat_status is None
-    assert flagged.properties.threat_status == "UnHealthy"
-    assert [threat.threat_state for threat in flagged.properties.threat_info] == ["Active"]
-
-
 async def test_a_cancelled_backup_leaves_no_point(world: World, backup: Any) -> None:
     job = world.recovery_vaults.complete_backup("stdata", "orders", status="Cancelled")
     assert job["properties"]["status"] == "Cancelled"

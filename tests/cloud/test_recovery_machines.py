@@ -338,3 +338,14 @@ async def test_the_filter_distinguishes_jobs_of_shares_and_machines(world: World
     world.recovery_vaults.complete_backup("stdata", "orders")
     found = [j.properties.entity_friendly_name async for j in backup.backup_jobs.list(**VAULT, filter=MACHINES)]
     assert found == [VM]
+
+
+async def test_a_point_may_be_flagged_by_threat_detection(world: World, backup: Any) -> None:
+    name = await last_point(world, backup)
+    calm = await backup.recovery_points.get(**where(), recovery_point_id=name)
+    (point,) = world.recovery_vaults.jobs.points(world.recovery_vaults.items.protecting(GROUP, VM))
+    world.recovery_vaults.jobs.flag(point)
+    flagged = await backup.recovery_points.get(**where(), recovery_point_id=name)
+    assert calm.properties.threat_status == 0
+    assert flagged.properties.threat_status == 2
+    assert [threat.threat_state for threat in flagged.properties.threat_info] == ["Active"]

@@ -128,7 +128,8 @@ async def test_deleting_a_vault_ends_in_a_404_of_its_poll_as_often_as_in_success
 def changed(soft_delete: str = "Enabled", immutability: str = "Unlocked") -> dict[str, Any]:
     """A vault's security settings, as a change of the vault."""
     soft = {"softDeleteState": soft_delete, "softDeleteRetentionPeriodInDays": 14}
-    security = {"softDeleteSettings": soft, "immutabilitySettings": {"state": immutability}}
+    lasting = {"configuration": {"type": "AsPerPolicy"}} if immutability != "Disabled" else {}
+    security = {"softDeleteSettings": soft, "immutabilitySettings": {"state": immutability, **lasting}}
     return {"properties": {"securitySettings": security}}
 
 
@@ -186,9 +187,28 @@ async def test_a_vault_is_rated_by_soft_delete_and_immutability(
     vaults: Any, soft_delete: str, immutability: str, score: tuple[str, str]
 ) -> None:
     await made(vaults)
+    if immutability == "Locked":
+        await (await vaults.begin_update(**AT, vault=changed())).result()
     await (await vaults.begin_update(**AT, vault=changed(soft_delete, immutability))).result()
     rated = (await vaults.get(**AT)).properties
     assert (rated.secure_score, rated.bcdr_security_level) == score
+
+
+async def test_a_vault_is_locked_only_once_it_is_unlocked(vaults: Any) -> None:
+    with pytest.raises(HttpResponseError) as caught:
+        await made(vaults, **changed(immutability="Locked")["properties"])
+    assert (caught.value.error and caught.value.error.code) == "UserErrorUnsupportedVaultImmutabilityStateChange"
+    await made(vaults)
+    with pytest.raises(HttpResponseError):
+        await vaults.begin_update(**AT, vault=changed(immutability="Locked"))
+    for state in ("Unlocked", "Locked"):
+        await (await vaults.begin_update(**AT, vault=changed(immutability=state))).result()
+    assert (await vaults.get(**AT)).properties.security_settings.immutability_settings.state == "Locked"
+
+
+async def test_an_immutability_that_doesn_t_say_how_long_it_lasts_is_refused(vaults: Any) -> None:
+    with pytest.raises(HttpResponseError, match="configuration is required"):
+        await made(vaults, securitySettings={"immutabilitySettings": {"state": "Unlocked"}})
 
 
 async def test_soft_delete_that_is_always_on_stays(vaults: Any) -> None:

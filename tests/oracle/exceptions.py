@@ -10,10 +10,9 @@ _FIDELITY = json.loads((Path(__file__).parent / "fidelity.json").read_text())
 _REFUSED_VAULT = "dataprotection/BackupVaults_CreateOrUpdate 400 $.error.additionalInfo[].info.code"
 _REDUNDANCY = "$.properties.redundancySettings.standardTierStorageRedundancy"
 _SHARE = "protectedItemType=AzureFileShareProtectedItem;backupManagementType=AzureStorage"
-_SHARE_POINT = "objectType=AzureFileShareRecoveryPoint"
+_LASTING = "$.properties.securitySettings.immutabilitySettings.configuration"
 _WHY: dict[str, tuple[str, ...]] = {
-    "to be fixed: threats are told of machines' points alone": (
-        f"recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatStatus of {_SHARE_POINT}",
+    "no point with a threat was recorded": (
         "recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatInfo",
         "recoveryservices/RecoveryPoints_Get 200 $.properties.threatInfo",
     ),
@@ -62,6 +61,10 @@ _WHY: dict[str, tuple[str, ...]] = {
         "dataprotection/BackupInstances_Get 200 $.properties.protectionStatus.errorDetails",
         "dataprotection/BackupInstances_Get 200 $.properties.protectionStatus.status=ConfiguringProtectionFailed",
     ),
+    "versions of the API in which immutability says how long it lasts weren't recorded": (
+        f"recoveryservices/Vaults_CreateOrUpdate 201 {_LASTING}",
+        f"recoveryservices/Vaults_Get 200 {_LASTING}",
+    ),
     "no vault with these settings was recorded": (
         "dataprotection/BackupVaults_CreateOrUpdate 201 $.properties.storageSettings[].type=ZoneRedundant",
         "dataprotection/BackupVaults_Get 200 $.properties.featureSettings.crossRegionRestoreSettings.state=Disabled",
@@ -77,6 +80,8 @@ _WHY: dict[str, tuple[str, ...]] = {
     "no refusal of this kind was recorded": (
         "dataprotection/BackupVaults_CreateOrUpdate 400 $.error.code=QuotaExceeded",
         f"{_REFUSED_VAULT}=QuotaExceeded",
+        "dataprotection/BackupVaults_CreateOrUpdate 400 $.error.code=UserErrorSoftDeleteNotAlwaysOn",
+        f"{_REFUSED_VAULT}=UserErrorSoftDeleteNotAlwaysOn",
         f"{_REFUSED_VAULT}=UserErrorSoftDeletedVaultExists",
         f"{_REFUSED_VAULT}=UserErrorStorageTypeNotSupported",
         "recoveryservices/BackupOperationStatuses_Get 200 $.error",

@@ -9,6 +9,7 @@ Rules:
 """
 
 import asyncio
+import re
 import tempfile
 from datetime import timedelta
 from typing import Any, Self
@@ -16,7 +17,8 @@ from weakref import WeakKeyDictionary
 
 from azure.core import AsyncPipelineClient
 from azure.core.credentials import AccessToken
-from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy, CustomHookPolicy
 from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
@@ -104,6 +106,22 @@ def sync(world: World, principal: Principal) -> dict[str, Any]:
 def arm(world: World, principal: Principal) -> dict[str, Any]:
     """All arguments of an aio management client: `ContainerServiceClient(**arm(world, principal))`."""
     return {**aio(world, principal), "subscription_id": SUBSCRIPTION, "base_url": world.wire.url}
+
+
+class OfVersion(CustomHookPolicy[Any, Any]):
+    """Lets a client speak another version of its API: `custom_hook_policy=OfVersion("2025-07-01")`.
+
+    The SDKs' own `api_version` refuses parameters that the version lacks although nobody sends them.
+    """
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self._version = version
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        super().on_request(request)
+        url = request.http_request.url
+        request.http_request.url = re.sub(r"(?<=api-version=)[\w-]+", self._version, url)
 
 
 class Raw(AsyncPipelineClient[HttpRequest, AsyncHttpResponse]):

@@ -8,6 +8,7 @@ Rules:
 - Soft delete AlwaysOn and immutability Locked can't be undone; neither redundancy can be changed, nor cross-region
   restore be switched off (Azure Backup docs, recorded traffic).
 - A deleted vault with soft delete keeps its name.
+- Since API 2025-09-01, soft delete has to be AlwaysOn (reported by users).
 - The policy of an AKS backup can't be changed once it exists.
 """
 
@@ -34,6 +35,7 @@ from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 20.0
 DELETE_SECONDS = 30.0
+ALWAYS_ON_SINCE = "2025-09-01"
 _VAULTS = f"{PROVIDER}/backupVaults"
 _POLICIES = f"{_VAULTS}/backupPolicies"
 
@@ -138,6 +140,8 @@ class BackupVaultService:
         return self._arm.store(vault)
 
     def _refuse(self, call: CloudRequest, old: Resource | None) -> Reply | None:
+        if refused := _refuse_soft_delete(call, call.body["properties"].get("securitySettings") or {}):
+            return refused
         types = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
         if unsupported := sorted(types & self.unsupported_redundancy):
             return refusal("UserErrorStorageTypeNotSupported", f"{unsupported[0]} isn't supported in this region.")
@@ -171,8 +175,9 @@ class BackupVaultService:
         if vault is None:
             return not_found(call)
         changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
-        refused = _refuse_change(vault["properties"], changes)
-        if refused:
+        security = changes.get("securitySettings") or {}
+        refused = _refuse_soft_delete(call, security) if security.get("softDeleteSettings") else None
+        if refused := refused or _refuse_change(vault["properties"], changes):
             return refused
         if "securitySettings" in changes:
             changes["securitySettings"] = vault["properties"]["securitySettings"] | changes["securitySettings"]
@@ -229,6 +234,17 @@ class BackupVaultService:
 
     def _instances(self, call: CloudRequest) -> Iterator[Resource]:
         return self._arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
+
+
+def _refuse_soft_delete(call: CloudRequest, sent: dict[str, Any]) -> Reply | None:
+    state = _security(sent)["softDeleteSettings"]["state"]
+    if call.api_version < ALWAYS_ON_SINCE or state.lower() == "alwayson":
+        return None
+    return refusal(
+        "UserErrorSoftDeleteNotAlwaysOn",  # the code is from memory
+        "This API version requires backup vaults to have the soft delete setting configured to Enable Always-On "
+        "Soft Delete.",
+    )
 
 
 def _security(sent: dict[str, Any]) -> dict[str, Any]:

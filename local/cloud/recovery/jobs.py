@@ -22,6 +22,7 @@ from local.cloud.wire import CloudRequest, Reply, Route
 
 TRIGGER_SECONDS = 3.0
 REFUSED = 400239
+_UNHEALTHY = 2  # by the order of the SDK's words; only 0 was recorded, and never a word
 _INTERNAL = (1073871825, "Microsoft Azure Backup encountered an internal error.")
 
 
@@ -47,8 +48,8 @@ class RecoveryJobs:
             guard=arm.guard,
         )
 
-    def flag(self, point: Resource, status: str = "UnHealthy") -> Resource:
-        """Set what threat detection found in a recovery point; Backup vaults have no such field (API 2026-06-01)."""
+    def flag(self, point: Resource) -> Resource:
+        """Set what threat detection found in a machine's recovery point; Backup vaults have no such field."""
         now = iso(self._arm.clock.time())
         threat = {
             "threatTitle": "Suspected ransomware activity",
@@ -58,8 +59,7 @@ class RecoveryJobs:
             "threatStartTime": now,
             "threatSeverity": "High",
         }
-        found = {"threatInfo": [threat]} if status in ("UnHealthy", "Warning") else {}
-        point["properties"] |= {"threatStatus": status, **found}
+        point["properties"] |= {"threatStatus": _UNHEALTHY, "threatInfo": [threat]}
         return self._arm.store(point)
 
     def points(self, item: Resource) -> list[Resource]:

@@ -14,6 +14,7 @@ from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, iso, not_found
+from local.cloud.recovery import immutability
 from local.cloud.recovery.items import RecoveryItems
 from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.recovery.policies import OF_A_NEW_VAULT, SHARES_DAILY, RecoveryPolicies
@@ -102,7 +103,8 @@ class RecoveryVaultService:
 
     def _put(self, call: CloudRequest) -> Reply:
         old = self._arm.find(call.path)
-        refused = self._refuse_change(old, call.body.get("properties") or {}) if old else None
+        properties = call.body.get("properties") or {}
+        refused = _refuse_immutability(old, properties, call) or (self._refuse_change(old, properties) if old else None)
         if refused:
             return refused
         vault = self._store(call.path, call.body)
@@ -138,14 +140,11 @@ class RecoveryVaultService:
     def _refuse_change(self, old: Resource, changes: dict[str, Any]) -> Reply | None:
         current, security = old["properties"], changes.get("securitySettings") or {}
         soft_delete = (security.get("softDeleteSettings") or {}).get("softDeleteState", "")
-        immutability = (security.get("immutabilitySettings") or {}).get("state", "")
         tier = (changes.get("redundancySettings") or {}).get("standardTierStorageRedundancy")
         present = whole(current.get("securitySettings") or {})
         always = present["softDeleteSettings"]["softDeleteState"].lower() == "alwayson"
         if always and soft_delete.lower() not in ("", "alwayson"):
             return _bad("BMSUserErrorDisablingAlwaysOnSoftDeleteNotAllowed", "Soft delete is always on.")
-        if immutability_of(present).lower() == "locked" and immutability.lower() not in ("", "locked"):
-            return _bad("UserErrorImmutabilityLocked", "The vault's immutability is locked.")
         changed = tier not in (None, current["redundancySettings"]["standardTierStorageRedundancy"])
         if changed and any(self._arm.of_type(ITEMS, f"{old['id']}/")):
             return _bad("BMSUserErrorRedundancyChangeNotAllowed", "The vault has protected items.")
@@ -155,7 +154,9 @@ class RecoveryVaultService:
         vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
-        if refused := self._refuse_change(vault, _sent(call.body)) or self._refuse_second_update(vault):
+        changes = _sent(call.body)
+        refused = self._refuse_second_update(vault) or _refuse_immutability(vault, changes, call)
+        if refused := refused or self._refuse_change(vault, changes):
             return refused
         better = self._patched(deepcopy(vault), call.body)
         if better == vault:
@@ -219,6 +220,13 @@ class RecoveryVaultService:
         if security := shown["properties"].get("securitySettings"):
             shown["properties"]["securitySettings"] = whole(security)
         return Reply(body=shown)
+
+
+def _refuse_immutability(vault: Resource | None, sent: dict[str, Any], call: CloudRequest) -> Reply | None:
+    before = immutability_of(whole(vault["properties"].get("securitySettings") or {}) if vault else {})
+    settings = (sent.get("securitySettings") or {}).get("immutabilitySettings") or {}
+    found = immutability.refused(before, settings, call.api_version)
+    return _bad(*found) if found else None
 
 
 def _bad(code: str, message: str) -> Reply:

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterable
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
+from azure.core.rest import HttpRequest
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
@@ -18,6 +20,8 @@ from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
 
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
+_API = "2025-07-01"  # later ones take no vault whose soft delete isn't AlwaysOn, which can't be undone
+_Client = partial(DataProtectionMgmtClient, api_version=_API)
 _START = "2024-01-01T02:00:00+00:00"
 
 
@@ -49,7 +53,13 @@ class BackupVaults(Vaults):
         return self.client(DataProtectionMgmtClient, protection.subscription)
 
     def _vaults(self, protection: Protection) -> BackupVaultsOperations:
-        return self._client(protection).backup_vaults
+        return self.client(_Client, protection.subscription).backup_vaults
+
+    async def _put(self, protection: Protection, body: models.BackupVaultResource) -> None:
+        """The SDK's own method refuses this version for the sake of a header that isn't sent (its issue 45165)."""
+        request = HttpRequest("PUT", f"{protection.backup_vault_id}?api-version={_API}", json=body.as_dict())
+        answer = await self._client(protection).send_request(request)
+        answer.raise_for_status()
 
     def _new(
         self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy

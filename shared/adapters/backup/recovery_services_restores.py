@@ -19,7 +19,7 @@ from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import ProtectedItem, RecoveryPoint, kind_managed_as
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
-from shared.domain.states import THREAT
+from shared.domain.states import THREAT, Meaning
 
 
 class _Tier(msgspec.Struct, frozen=True):
@@ -146,15 +146,22 @@ def _filter_time(moment: datetime) -> str:
 
 def _point(found: models.RecoveryPointResource) -> RecoveryPoint:
     point = msgspec.convert(properties_of(found), _Point)
-    tiers, threat = point.recovery_point_tier_details, _word(point.threat_status)
-    meaning = THREAT.meaning(threat) if threat else "good"  # points of shares say nothing of it
+    tiers, status = point.recovery_point_tier_details, _word(point.threat_status)
+    threat = _threat(status, detailed=bool(properties_of(found).get("threatInfo")))
     return RecoveryPoint(
         id=found.name or "",
         time=point.recovery_point_time,
         complete=not tiers or any(_at_hand(tier) for tier in tiers),
-        threat=meaning == "bad",
-        unclear=threat if meaning == "unknown" else "",
+        threat=threat == "bad",
+        unclear=status if threat == "unknown" else "",
     )
+
+
+def _threat(status: str, *, detailed: bool) -> Meaning:
+    """What is said of threats. Points of shares have no status, and details tell of a threat unless it is Healthy."""
+    if detailed and not same(status, "Healthy"):
+        return "bad"
+    return THREAT.meaning(status) if status else "good"
 
 
 def _word(status: str | int | None) -> str:

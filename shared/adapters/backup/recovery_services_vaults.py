@@ -11,7 +11,6 @@ from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 from shared.adapters.azure.common import LISTED, plain, properties_of, translated
 from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, word
-from shared.domain.states import REGISTRATION
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements
@@ -20,6 +19,7 @@ from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY
 
 STORAGE_ACCOUNTS = "backupManagementType eq 'AzureStorage'"  # a filter of lists
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use
+_NEW = "Unlocked"  # Azure refuses to make a vault that is locked from the start
 _SOFT_DELETE = {"Disabled": "Off", "Enabled": "On", "AlwaysON": "AlwaysOn"}
 _SOFT_DELETE_STATE = {setting: state for state, setting in _SOFT_DELETE.items()}
 
@@ -29,24 +29,18 @@ class RecoveryServicesVaults(Vaults):
 
     service = VaultService.RECOVERY_SERVICES
 
-    async def delete_vault(self, protection: Protection) -> None:
-        """Ask for the vault's deletion; before that, for the end of storage accounts' registrations and their locks."""
-        containers = self._client(protection).protection_containers
-        registered = await self._accounts(protection)
-        for container, status in registered.items():
-            if REGISTRATION.require_known(f"the registration of {container}", status) == "pending":
-                continue
-            with translated(f"unregistering {container}"):
-                await containers.unregister(**vault_keywords(protection), fabric_name=FABRIC, container_name=container)
-        if not registered:
-            await super().delete_vault(protection)
-
-    async def _accounts(self, protection: Protection) -> dict[str, str]:
+    async def accounts(self, protection: Protection) -> dict[str, str]:
         """The registrations of storage accounts, by the names of their containers."""
         containers = self._client(protection).backup_protection_containers
         with translated(f"listing the storage accounts of {self._requirements(protection).label}"):
             listed = containers.list(**vault_keywords(protection), filter=STORAGE_ACCOUNTS, **LISTED)
             return {c.name or "": properties_of(c).registration_status or "" async for c in listed}
+
+    async def unregister(self, protection: Protection, container: str) -> None:
+        """Ask for the end of a storage account's registration, and of its lock."""
+        containers = self._client(protection).protection_containers
+        with translated(f"unregistering {container}"):
+            await containers.unregister(**vault_keywords(protection), fabric_name=FABRIC, container_name=container)
 
     async def items(self, protection: Protection) -> list[FoundItem]:
         listed = self._client(protection).backup_protected_items.list(**vault_keywords(protection), **LISTED)
@@ -70,13 +64,13 @@ class RecoveryServicesVaults(Vaults):
             identity=models.IdentityData(type="SystemAssigned"),
             properties=models.VaultProperties(
                 redundancy_settings=storage,
-                security_settings=_security(vault.terms.soft_delete, vault.terms.soft_delete_days, vault.immutability),
+                security_settings=_security(vault.terms.soft_delete, vault.terms.soft_delete_days, _NEW),
                 public_network_access=_public(vault.terms.public_network),
             ),
         )
 
     def _hardened(self, better: FoundVault) -> models.PatchVault:
-        security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
+        security = _security(better.soft_delete, better.soft_delete_days, better.immutability, better.immutable_days)
         return models.PatchVault(
             properties=models.VaultProperties(security_settings=security, public_network_access=_public(better.public))
         )
@@ -93,6 +87,7 @@ class RecoveryServicesVaults(Vaults):
             soft_delete=_soft_delete(plain(soft_delete and soft_delete.soft_delete_state)),
             soft_delete_days=(soft_delete and soft_delete.soft_delete_retention_period_in_days) or 0,
             immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
+            immutable_days=_immutable_days(immutability),
             redundancy=word(REDUNDANCY, plain(redundancy and redundancy.standard_tier_storage_redundancy)),
             public=_is_public(plain(properties.public_network_access)),
         )
@@ -157,10 +152,20 @@ def _is_public(access: str) -> bool | None:
     return {"": True, "enabled": True, "disabled": False}.get(access.lower())
 
 
-def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:
+def _immutable_days(settings: models.ImmutabilitySettings | None) -> int:
+    configuration = settings.configuration if settings else None
+    return (configuration and configuration.duration_in_days) or 0
+
+
+def _security(soft_delete: str, days: float, immutability: str, immutable_days: int = 0) -> models.SecuritySettings:
+    """Since API 2026-05-01, Azure refuses an immutability that doesn't say how long it lasts."""
+    as_per_policy = models.ImmutabilityConfiguration(type="AsPerPolicy")
+    time_based = models.ImmutabilityConfiguration(type="TimeBased", duration_in_days=immutable_days)
     return models.SecuritySettings(
         soft_delete_settings=models.SoftDeleteSettings(
             soft_delete_state=_SOFT_DELETE_STATE[soft_delete], soft_delete_retention_period_in_days=int(days)
         ),
-        immutability_settings=models.ImmutabilitySettings(state=immutability),
+        immutability_settings=models.ImmutabilitySettings(
+            state=immutability, configuration=time_based if immutable_days else as_per_policy
+        ),
     )

@@ -41,7 +41,7 @@ class Vaults(Management, ABC):
         vault = self._requirements(protection)
         body = self._new(protection, vault, redundancy)
         with translated(f"creating {vault.label}"):
-            await self._vaults(protection).begin_create_or_update(protection.group, vault.name, body, polling=False)
+            await self._put(protection, body)
 
     async def harden_vault(self, protection: Protection, better: FoundVault) -> None:
         """Ask for the security settings of this better vault."""
@@ -97,6 +97,10 @@ class Vaults(Management, ABC):
 
     def _requirements(self, protection: Protection) -> VaultRequirements:
         return protection.requirements(self.service)
+
+    async def _put(self, protection: Protection, body: Any) -> None:
+        name = self._requirements(protection).name
+        await self._vaults(protection).begin_create_or_update(protection.group, name, body, polling=False)
 
     @abstractmethod
     def _vaults(self, protection: Protection) -> Any:

@@ -50,8 +50,9 @@ THREAT = Rung(
     passes_if="no recovery point was skipped because of a threat, and Azure's word on threats to the restored one is "
     "known",
     weight="finding",
-    advice="the finding names the recovery points: look at the alert of Defender for Cloud, and at the source. A word "
-    "that Meshward doesn't know says neither that there is a threat nor that there is none",
+    advice="the finding names the recovery points: look at the alert of Defender for Cloud, and at the source. A "
+    "status that isn't known (`Unknown` and `NotAvailable`, too) says neither that there is a threat nor that there is "
+    "none",
 )
 PARTIAL = Rung(
     name="partial backup",

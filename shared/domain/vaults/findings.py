@@ -33,6 +33,7 @@ class FoundVault(Found, frozen=True, kw_only=True):
     soft_delete_days: float  # how long what is deleted can be brought back
     immutability: str  # Disabled, Unlocked or Locked
     redundancy: str  # LocallyRedundant, ZoneRedundant or GeoRedundant
+    immutable_days: int = 0  # for how long backups are immutable; 0: as the backup policies say
     public: bool | None = False  # to public networks, as far as its kind can be closed; None: by an unknown word
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 

@@ -10,11 +10,12 @@ Rules:
 - That the Backup vault is gone, a look at it and the list of vaults have to say: an answer that is wrong once would
   let go the storage of backups that it keeps.
 - Nothing is deleted while Azure is at work on it, or while it is in a state that isn't known.
+- What was asked to be deleted gets its time to go, and is asked for twice within an hour at most.
 - Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,7 +25,7 @@ from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import parsed, same
-from shared.domain.states import PROVISIONING
+from shared.domain.states import PROVISIONING, REGISTRATION
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
@@ -156,6 +157,15 @@ def may_delete(label: str, found: Found) -> bool:
     if PROVISIONING.require_known(label, found.state) == "pending":
         raise NotConverged("Provisioning", f"{label} is {found.state}, so it isn't deleted yet")
     return True
+
+
+def registrations_to_end(found: Mapping[str, str]) -> list[str]:
+    """The registrations of storage accounts (states by name) that Azure isn't at work on.
+
+    Raises NotConverged while one is in a state that isn't known.
+    """
+    meanings = {name: REGISTRATION.require_known(f"the registration of {name}", state) for name, state in found.items()}
+    return [name for name, meaning in meanings.items() if meaning != "pending"]
 
 
 def require_deleted(found: Remains) -> None:

@@ -98,9 +98,15 @@ def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
         vault,
         soft_delete=_stronger(SOFT_DELETE, terms.soft_delete, vault.soft_delete),
         soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=_stronger(IMMUTABILITY, requirements.immutability, vault.immutability),
+        immutability=_immutability(requirements, vault),
         public=vault.public and terms.public_network,
     )
+
+
+def _immutability(requirements: VaultRequirements, vault: FoundVault) -> str:
+    """What is required, or a step to it: Azure locks only what is immutable already."""
+    required = _stronger(IMMUTABILITY, requirements.immutability, vault.immutability)
+    return "Unlocked" if required == "Locked" and vault.immutability in ("", "Disabled") else required
 
 
 def _stronger(order: tuple[str, ...], required: str, found: str) -> str:

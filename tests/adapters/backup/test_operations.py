@@ -18,7 +18,6 @@ from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaul
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.items import ClusterItem, MachineItem, RecoveryPoint
-from shared.domain.states import REGISTRATION
 from shared.domain.vaults.findings import concluded
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.protection import SourceOperation
@@ -173,20 +172,6 @@ async def test_an_account_isn_t_registered_again_while_azure_is_at_it_or_says_wh
         await answered(strange, looked, Reply(body=body))
 
 
-@pytest.mark.parametrize("told", ["Registering", "Dreaming"])
-async def test_a_registration_in_the_making_or_in_a_state_that_nobody_knows_isn_t_ended(
-    strange: World, told: str
-) -> None:
-    container = {"id": "/c", "name": "c", "properties": {"registrationStatus": told}}
-    removed: Request = (RecoveryServicesVaults, lambda a: a.delete_vault(PROTECTION), "GET")
-    if REGISTRATION.meaning(told) == "unknown":
-        with pytest.raises(NotConverged, match="StateUnknown"):
-            await answered(strange, removed, Reply(body={"value": [container]}))
-    else:
-        await answered(strange, removed, Reply(body={"value": [container]}))
-    assert [e.method for e in strange.wire.exchanges] == ["GET"]
-
-
 @pytest.mark.parametrize(
     ("told", "stores", "partial"),
     [
@@ -212,3 +197,32 @@ async def test_a_point_that_is_partial_is_not_taken_as_whole(
         strange, LISTS["points of a cluster"], Reply(body={"value": [{"name": "p", "properties": point}]})
     )
     assert (found.partial, found.complete) == (partial, not partial)
+
+
+@pytest.mark.parametrize(
+    ("told", "threat", "unclear"),
+    [
+        ({"threatStatus": 0}, False, ""),
+        ({"threatStatus": "Healthy"}, False, ""),
+        ({"threatStatus": None}, False, ""),
+        ({}, False, ""),
+        ({"threatStatus": "UnHealthy"}, True, ""),
+        ({"threatStatus": "WARNING"}, True, ""),
+        ({"threatStatus": "Unknown"}, False, "Unknown"),
+        ({"threatStatus": "NotAvailable"}, False, "NotAvailable"),
+        ({"threatStatus": 2}, False, "2"),
+        ({"threatStatus": "Encrypted"}, False, "Encrypted"),
+        ({"threatStatus": 2, "threatInfo": [{"threatState": "Active"}]}, True, ""),
+        ({"threatStatus": 0, "threatInfo": [{}]}, True, ""),
+        ({"threatStatus": 0, "threatInfo": []}, False, ""),
+        ({"threatStatus": "Healthy", "threatInfo": [{"threatState": "Resolved"}]}, False, ""),
+    ],
+)
+async def test_a_point_says_of_threats_what_is_known_and_repeats_the_words_that_nobody_knows(
+    strange: World, told: dict[str, Any], unclear: str, *, threat: bool
+) -> None:
+    point = {"objectType": "IaasVMRecoveryPoint", "recoveryPointTime": "2027-01-15T08:00:00Z", **told}
+    (found,) = await answered(
+        strange, LISTS["points of a machine"], Reply(body={"value": [{"name": "p", "properties": point}]})
+    )
+    assert (found.threat, found.unclear) == (threat, unclear)

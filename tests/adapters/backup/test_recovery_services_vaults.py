@@ -13,6 +13,7 @@ from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import TemporaryError
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.strength import at_least
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -58,6 +59,36 @@ async def test_a_vault_is_hardened_in_place(
     await vaults.harden_vault(protection, better)
     await world.clock.advance(MINUTE)
     assert await vaults.vault(protection) == better
+
+
+async def test_a_new_vault_is_locked_by_a_change_of_its_own(
+    world: World, vaults: RecoveryServicesVaults, protection: Protection
+) -> None:
+    terms = msgspec.structs.replace(protection.terms, lock=(protection.recovery_services_vault,))
+    locked = msgspec.structs.replace(protection, terms=terms)
+    vault = await made(world, vaults, locked)
+    assert vault.immutability == "Unlocked"
+    await vaults.harden_vault(locked, at_least(locked.requirements(vaults.service), vault))
+    await world.clock.advance(MINUTE)
+    assert (await vaults.vault(locked)) == msgspec.structs.replace(vault, immutability="Locked")
+
+
+async def test_backups_that_are_immutable_for_a_time_stay_so(
+    world: World, vaults: RecoveryServicesVaults, protection: Protection
+) -> None:
+    await made(world, vaults, protection)
+    held = world.arm.resources[protection.recovery_services_vault_id.lower()]["properties"]["securitySettings"]
+    time_based = {"state": "Unlocked", "configuration": {"type": "TimeBased", "durationInDays": 90}}
+    held["immutabilitySettings"] = dict(time_based)
+    held["softDeleteSettings"] = {"softDeleteState": "Disabled", "softDeleteRetentionPeriodInDays": 14}
+    weak = await vaults.vault(protection)
+    assert weak
+    await vaults.harden_vault(protection, at_least(protection.requirements(vaults.service), weak))
+    await world.clock.advance(MINUTE)
+    hardened = await vaults.vault(protection)
+    assert hardened
+    assert (hardened.soft_delete, hardened.immutable_days) == ("On", 90)
+    assert held["immutabilitySettings"] == time_based
 
 
 @pytest.mark.parametrize("kind", [ShareBackups, MachineBackups])

@@ -75,30 +75,6 @@ async def test_a_point_is_complete_and_as_young_as_its_backup(world: World, rest
     assert point.time > job.started
 
 
-@pytest.mark.parametrize(
-    ("told", "threat", "unclear"),
-    [
-        (0, False, ""),
-        ("Healthy", False, ""),
-        ("Unknown", False, ""),
-        ("NotAvailable", False, ""),
-        (None, False, ""),
-        ("UnHealthy", True, ""),
-        ("WARNING", True, ""),
-        (2, False, "2"),
-        ("Encrypted", False, "Encrypted"),
-    ],
-)
-async def test_a_point_says_of_threats_what_is_known_and_repeats_the_words_that_nobody_knows(
-    world: World, restores: ShareRestores, told: object, unclear: str, *, threat: bool
-) -> None:
-    job = await backed_up(world, restores)
-    item = await restores.item(job)
-    (held,) = world.recovery_vaults.jobs.points(world.recovery_vaults.items.protecting(ACCOUNT, SHARE))
-    held["properties"]["threatStatus"] = told
-    assert [(p.threat, p.unclear) for p in await restores.points(item)] == [(threat, unclear)]
-
-
 async def test_a_restore_puts_the_files_into_the_scratch_share(world: World, restores: ShareRestores) -> None:
     plan = await planned(world, restores)
     done = await followed(world, restores, plan)

@@ -142,7 +142,7 @@ def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipp
     assert climb(job(restored=restored, failed=failed, skipped=skipped), workloads=None) == verdict
 
 
-@pytest.mark.parametrize("word", ["2", "Encrypted"])
+@pytest.mark.parametrize("word", ["2", "Encrypted", "Unknown"])
 def test_a_threat_status_that_nobody_knows_is_a_finding_that_names_it_and_no_threat(word: str) -> None:
     point = RecoveryPoint(id="p", time=NOW, complete=True, unclear=word)
     verdict, reasons = judge(rungs(job(), arrived(), a_plan(point=point)))

@@ -53,6 +53,15 @@ def test_an_end_without_success_is_told_in_the_services_words(state: str) -> Non
         require_settled("the vault", Found(state=state, message="no quota left"))
 
 
+@pytest.mark.parametrize(
+    ("found", "step"), [("", "Unlocked"), ("Disabled", "Unlocked"), ("Unlocked", "Locked"), ("Locked", "Locked")]
+)
+def test_a_vault_is_locked_only_once_it_is_unlocked(found: str, step: str) -> None:
+    terms = msgspec.structs.replace(PROTECTION.terms, lock=(PROTECTION.backup_vault,))
+    locked = msgspec.structs.replace(PROTECTION, terms=terms).requirements(VaultService.BACKUP)
+    assert at_least(locked, msgspec.structs.replace(VAULT, immutability=found)).immutability == step
+
+
 def test_a_vault_as_wanted_is_strong() -> None:
     assert require_strong(REQUIREMENTS, VAULT) is VAULT
     assert weaknesses(REQUIREMENTS, VAULT) == []

@@ -16,6 +16,7 @@ from shared.domain.vaults.release import (
     is_gone,
     may_delete,
     protections,
+    registrations_to_end,
     require_absent,
     require_confirmed,
     require_deleted,
@@ -60,7 +61,8 @@ def test_the_names_of_a_vault_come_from_its_tags_also_from_those_of_earlier_vers
     [
         (BORN.text, BORN, False),
         (BORN.text, Incarnation(principal="another"), True),
-        (BORN.text, Incarnation(principal=BORN.principal, uid="another"), True),
+        (BORN.text, Incarnation(principal=BORN.principal, uid="another"), False),
+        (BORN.text, Incarnation(principal="another", uid="another"), True),
         (BORN.text, Incarnation(), False),
         (EARLIER, BORN, False),
         ("", BORN, False),
@@ -150,6 +152,12 @@ def test_backups_in_a_state_that_nobody_knows_are_neither_deleted_nor_taken_for_
     assert remains.deletable_items == [INSTANCE, ITEM]
     with pytest.raises(NotConverged, match="StateUnknown: the backup of odd is"):
         require_deleted(remains)
+
+
+def test_the_registration_of_an_account_is_ended_unless_azure_is_at_work_on_it_or_nobody_knows_its_state() -> None:
+    assert registrations_to_end({"a": "Registered", "b": "Unregistering", "c": "NotRegistered"}) == ["a", "c"]
+    with pytest.raises(NotConverged, match="StateUnknown"):
+        registrations_to_end({"a": "Registered", "b": "Dreaming"})
 
 
 def test_a_backup_that_azure_is_at_work_on_isn_t_deleted_yet() -> None:

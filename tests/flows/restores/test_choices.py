@@ -80,17 +80,6 @@ async def test_an_older_point_is_taken_where_that_is_drawn(calm: RunningApp) -> 
     assert second["rpo_s"] < HOUR.total_seconds(), "what a disaster would cost says the latest point"
 
 
-async def test_a_point_with_a_threat_is_passed_over_and_told(calm: RunningApp) -> None:
-    await verdict(calm, back_up(calm, "share"))
-    job = back_up(calm, "share")
-    newest = calm.world.recovery_vaults.jobs.points(calm.world.recovery_vaults.items.protecting(ACCOUNT, SHARE))[-1]
-    newest["properties"]["threatStatus"] = "UnHealthy"
-    verify(calm, sample_rate=1)
-    result = await verdict(calm, job)
-    assert (result["verdict"], result["point"] != newest["name"]) == ("VerifiedWithFindings", True)
-    assert newest["name"] in result["reasons"][0]
-
-
 async def test_by_hand_a_job_a_point_or_an_item_is_verified(calm: RunningApp) -> None:
     job = back_up(calm, "share")
     first = await verdict(calm, job)

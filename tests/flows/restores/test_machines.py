@@ -40,7 +40,7 @@ def seed(world: World) -> None:
     world.storage.add_container(STAGING, "somebody-s", ["notes.txt"])
 
 
-def choose(stage: RunningApp, **knobs: str) -> None:
+def choose(stage: RunningApp, **knobs: Any) -> None:
     stage.say(default={"verify": knobs})
 
 
@@ -87,6 +87,18 @@ async def test_a_second_run_over_the_same_job_restores_nothing(stage: RunningApp
     assert await verdict(stage, job) == first
     assert [e.url for e in stage.world.wire.exchanges if e.method in ("PUT", "PATCH", "DELETE")] == before
     assert len(restores(stage)) == 1
+
+
+async def test_a_point_with_a_threat_is_passed_over_and_told(stage: RunningApp) -> None:
+    choose(stage, **scenario.SCRATCH, sample_rate=1)
+    await stage.clock.advance(HOUR)  # of an older point, it isn't known how long its backup took
+    first = await verdict(stage, back_up(stage))
+    job = back_up(stage)
+    vaults = stage.world.recovery_vaults
+    newest = vaults.jobs.flag(vaults.jobs.points(vaults.items.protecting(GROUP, MACHINE))[-1])
+    result = await verdict(stage, job)
+    assert result["reasons"] == [f"threat flag: skipped because of a threat: {newest['name']}"]
+    assert (result["verdict"], result["point"]) == ("VerifiedWithFindings", first["point"])
 
 
 async def test_a_disk_that_did_not_come_back_is_a_failed_backup(stage: RunningApp) -> None:

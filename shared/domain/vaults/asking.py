@@ -1,0 +1,55 @@
+"""How often Azure is asked for the same thing while it accepts the request, and nothing changes.
+
+Rules:
+- What was accepted gets its time to take effect. Until then it isn't asked for again.
+- When the last of the requests had its time, the flow ends with `WithoutEffect`.
+- What was asked for an hour ago belongs to an earlier run, and doesn't count.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Self
+
+import msgspec
+
+from shared.domain.documents import Document
+from shared.domain.errors import PermanentError
+from shared.domain.resource_id import folded
+
+TAKES_EFFECT_WITHIN = timedelta(minutes=20)
+FORGOTTEN_AFTER = timedelta(hours=1)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What Azure was asked for and has accepted, and when, in UTC."""
+
+    what: str
+    at: tuple[datetime, ...] = ()
+
+    def due(self, now: datetime, times: int) -> bool:
+        """Whether to ask, `times` an hour at most; raises PermanentError if nothing has come of the last time."""
+        recent = self._recent(now)
+        if recent and now - recent[-1] < TAKES_EFFECT_WITHIN:
+            return False
+        if len(recent) >= times:
+            raise PermanentError(
+                "WithoutEffect",
+                f"{self.what}: Azure has accepted this, the last time on {recent[-1]:%Y-%m-%d at %H:%M} UTC, "
+                "and nothing has changed",
+            )
+        return True
+
+    def again(self, now: datetime) -> Self:
+        """The same, asked for once more."""
+        return msgspec.structs.replace(self, at=(*self._recent(now), now))
+
+    def _recent(self, now: datetime) -> tuple[datetime, ...]:
+        return tuple(at for at in self.at if now - at < FORGOTTEN_AFTER)
+
+
+ASKED = Document("asked/{vault}/{what}.json", "When Azure was asked for a change of what belongs to a vault.", Asked)
+
+
+def asked_path(vault: str, what: str) -> str:
+    """Where it is written down when this was asked for."""
+    return ASKED.path(vault=vault, what=hashlib.sha256(folded(what).encode()).hexdigest()[:16])
