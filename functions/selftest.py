@@ -186,6 +186,10 @@ async def _evidence(_: SelftestCheck) -> None:
     await services().evidence.read(TRIED.path(name="evidence"))  # what was written there could never be removed
 
 
+async def _policy(_: SelftestCheck) -> None:
+    await services().policy()
+
+
 async def _cluster_of_rotator(check: SelftestCheck) -> None:
     async with services().rotator.linkerd.mesh(check.subject) as mesh:
         require_permitted("rotator", check.subject, await mesh.missing_permissions())
@@ -214,6 +218,7 @@ _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {
     "key": _key,
     "store": _store,
     "evidence": _evidence,
+    "policy": _policy,
     "cluster as rotator": _cluster_of_rotator,
     "cluster as provisioner": _cluster_of_provisioner,
     "cluster as verifier": _cluster_of_verifier,

@@ -145,6 +145,7 @@ module functions 'modules/functions.bicep' = {
       MESHWARD_EVENT_TOPIC_URL: topic.outputs.url
       MESHWARD_STORE_URL: 'az://${place.names.storeAccount}/ledger'
       MESHWARD_EVIDENCE_URL: 'az://${place.names.storeAccount}/evidence'
+      MESHWARD_POLICY_URL: 'az://${place.names.storeAccount}/policy'
       MESHWARD_BACKUP_RESOURCE_GROUP: backupResourceGroup
       MESHWARD_TAGS: string(tags)
     }

@@ -17,6 +17,9 @@ param fleet fleetType[] = [{ subscriptionId: subscription().subscriptionId }]
 @description('What is verified beside clusters, and groups that restores pass through.')
 param verified verifiedType[] = []
 
+@description('Object ids of the groups in Entra that write the policy document. No others can, but who owns the account.')
+param policyWriters string[] = []
+
 @description('Whether the key vault, if it is ours, and the store are locked against deletion.')
 param locks bool = true
 
@@ -37,6 +40,7 @@ module installation 'modules/roles.bicep' = {
     principals: made.principals
     deadLetterPrincipals: concat([made.principals.topic, made.principals.keyVaultTopic], topicPrincipals)
     scheduled: made.scheduled
+    policyWriters: policyWriters
     lock: locks
   }
   dependsOn: [definitions]

@@ -42,7 +42,7 @@ async def all_three(stage: RunningApp, say: Say) -> None:  # noqa: ARG001  # all
 async def hold(stage: RunningApp, say: Say) -> None:
     """The same, but a pod without a workload, which no restart replaces, holds the rotation until it is deleted."""
     cluster = stage.world.kubernetes.clusters["aks-west"]
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
+    stage.policy.write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
     cluster.apply(_BARE_POD)
     await stage.clock.advance(timedelta(minutes=1))
     publish(stage)

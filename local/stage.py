@@ -43,6 +43,11 @@ class RunningApp:
         return self.store.with_name("evidence")
 
     @property
+    def policy(self) -> Path:
+        """The file of its policy document, which people write."""
+        return self.store.with_name("policy") / "policy.json"
+
+    @property
     def clock(self) -> Clock:
         return self.world.clock
 
@@ -109,7 +114,7 @@ def environment(world: World, folder: Path) -> dict[str, str]:
     """The application settings, with every endpoint on loopback, and what App Service adds for managed identities."""
     authority = folder / "ca.pem"
     authority.write_bytes(world.wire.ca_pem)
-    for container in ("store", "evidence"):
+    for container in ("store", "evidence", "policy"):
         (folder / container).mkdir()
     settings = {
         "tenant_id": TENANT,
@@ -119,6 +124,7 @@ def environment(world: World, folder: Path) -> dict[str, str]:
         "event_topic_url": f"{world.wire.url}/topics/{scenario.TOPIC}/api/events",
         "store_url": (folder / "store").as_uri(),
         "evidence_url": (folder / "evidence").as_uri(),
+        "policy_url": (folder / "policy").as_uri(),
         "backup_resource_group": scenario.BACKUP_GROUP,
         "arm_url": world.wire.url,
         "authority_url": world.wire.url,
@@ -187,6 +193,7 @@ def named(function: str) -> str:
 async def subscribe(world: World, url: str) -> None:
     """The event subscriptions of infra/subscriptions.json."""
     table = json.loads((INFRA / "subscriptions.json").read_text())
+    world.resource_groups.add("rg-events")  # of all topics here
     for vault in world.key_vaults.vaults.values():
         world.system_topics.add(scenario.KEY_VAULT_TOPIC, vault.id, "Microsoft.KeyVault.vaults")
     subscription = f"/subscriptions/{SUBSCRIPTION}"

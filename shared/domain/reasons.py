@@ -58,6 +58,7 @@ type RefusedReason = Literal[
     "NothingToCompare",
     "NothingToVerify",
     "OperationUnnamed",
+    "PolicyElsewhere",
     "OtherTrustDomain",
     "OwnedByOther",
     "PlaceTaken",

@@ -30,6 +30,7 @@ PROVIDERS = (
 CLUSTER_EVENTS, CERTIFICATE_EVENTS = "on-cluster-event", "on-certificate-event"  # after the installation's name
 CLOCK_TOLERANCE = timedelta(seconds=20)  # Linkerd's own allowance for leaves; Azure's Date header counts whole seconds
 AFTER_CODE = "infra/after-code.sh"
+UPLOAD = "az storage blob upload …  # docs/policy.md"
 DEPLOY = "make deploy"  # each of its steps may be repeated, and puts back what is missing
 _APP = '--resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP"'
 _KEY_VAULTS = "Microsoft.KeyVault/vaults"
@@ -118,6 +119,7 @@ def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
         ),
         _store_check(app),
         SelftestCheck(name="evidence"),
+        SelftestCheck(name="policy", repairs=dict.fromkeys(("BadPolicy", "PolicyElsewhere"), UPLOAD)),
     ]
 
 

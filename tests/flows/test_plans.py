@@ -251,13 +251,24 @@ async def test_other_flows_have_no_ear_for_a_rotations_words(stage: RunningApp) 
 
 
 async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_the_path(stage: RunningApp) -> None:
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "PT0S"}}}')
+    stage.policy.write_text('{"default": {"trust": {"settle_within": "PT0S"}}}')
     refused = await get(stage, PLANS, 400)
     assert refused["reason"] == "BadPolicy"
     assert "$.default.trust.settle_within" in refused["message"]
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
+    stage.policy.write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
     (root,) = (await get(stage, PLANS))["rotations"]
     assert root["mode"] == "swift", "a month is too short for a policy that gives two to one phase"
+
+
+async def test_a_policy_document_that_the_app_itself_can_write_is_obeyed_by_nobody(stage: RunningApp) -> None:
+    mine = stage.store / "policy.json"
+    mine.write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
+    refused = await get(stage, PLANS, 400)
+    assert refused["reason"] == "PolicyElsewhere"
+    assert str(mine.parent) in refused["message"]
+    stage.policy.write_text("{}")
+    (root,) = (await get(stage, PLANS))["rotations"]
+    assert root["mode"] == "routine", "the document that people write counts, whatever else there is"
 
 
 async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: RunningApp) -> None:
@@ -265,7 +276,7 @@ async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: Ru
         "default": {"trust": {"restarts_at_once": 5}},
         "clusters": {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}},
     }
-    (stage.store / "policy.json").write_text(json.dumps(document))
+    stage.policy.write_text(json.dumps(document))
     await post(stage, "rotations", certificate=OLD_ROOT)
     await stage.run(lambda: phase(stage) == "distribute")
     tries = [i.input for i in stage.host.instances() if i.name == "rotate_member"]

@@ -16,7 +16,7 @@ from tests.worlds.app import open_app
 from tests.worlds.roles import ASSIGNMENTS, SIMULATED, TABLE
 
 # test_telemetry; the data planes of Azure Storage and of the scheduler know no roles here
-ELSEWHERE = ("insights", "ledger", "evidence", "hostStorage", "scheduler")
+ELSEWHERE = ("insights", "ledger", "evidence", "policy", "hostStorage", "scheduler")
 SOON = timedelta(hours=12)
 
 
@@ -33,7 +33,7 @@ async def stage(assignment: dict[str, str]) -> AsyncIterator[RunningApp]:
         scenario.seed_machine(world)
 
     async with open_app(seed=seed) as stage:
-        (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
+        stage.policy.write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
         yield stage
 
 

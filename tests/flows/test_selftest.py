@@ -180,6 +180,13 @@ async def test_evidence_that_cannot_be_read_is_told(stage: RunningApp) -> None:
     assert what.endswith("make deploy")
 
 
+async def test_a_policy_document_where_older_releases_read_it_is_told(stage: RunningApp) -> None:
+    (stage.store / "policy.json").write_text("{}")
+    what, mend = await failure(stage)
+    assert what.startswith("FAIL  policy: copy policy.json from ")
+    assert mend.endswith("docs/policy.md")
+
+
 async def test_a_store_that_cannot_be_written_is_told(stage: RunningApp) -> None:
     (stage.store / "selftest").write_text("in the way of a folder")
     what = next(line for line in await failures(stage) if line.startswith("FAIL  store"))

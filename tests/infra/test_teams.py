@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local.stage import INFRA
 from tests.infra.evaluated import BicepFile
 from tests.worlds.deployed_resources import ACCOUNT, ALERT, APP, ASSIGNMENT, ROLE, body, of_type
 from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, granted, subscribed
@@ -20,6 +21,7 @@ ZONES = {
     for name in ("blob", "queue", "table", "vault", "topic", "scheduler")
 }
 SCHEDULED = {"durableBackend": "DurableTaskScheduler"}
+TABLE = json.loads((INFRA / "roles.json").read_text())
 FLEET = [{"subscriptionId": HOME}, {"subscriptionId": OTHER}]
 
 
@@ -255,7 +257,7 @@ def test_evidence_and_ledger_are_written_by_roles_of_their_own() -> None:
     (store,) = [one for one in of_type(main, ACCOUNT) if one.name.endswith("s")]
     scopes = [one.id.partition("/providers/Microsoft.Authorization")[0] for one in of_type(granted(main), ASSIGNMENT)]
     held = {scope.removeprefix(store.id) for scope in scopes if scope.startswith(store.id)}
-    assert held == {"/blobServices/default/containers/ledger", "/blobServices/default/containers/evidence"}
+    assert held == {f"/blobServices/default/containers/{name}" for name in ("ledger", "evidence", "policy")}
 
 
 def test_the_app_may_create_and_read_evidence_and_do_nothing_else_there() -> None:
@@ -268,6 +270,21 @@ def test_the_app_may_create_and_read_evidence_and_do_nothing_else_there() -> Non
     assert len(on_evidence) == 1
     assert permissions["actions"] == permissions["notDataActions"] == []
     assert set(permissions["dataActions"]) == {f"{blobs}/read", f"{blobs}/add/action"}
+
+
+def test_the_policy_document_is_read_where_no_identity_of_the_app_may_write_and_named_groups_may() -> None:
+    main, writers = deployed(), "77777777-7777-4777-8777-777777777777"
+    container = settings(main)["MESHWARD_POLICY_URL"].rpartition("/")[2]
+    roles = granted(main, policyWriters=[writers])
+    held = {
+        body(one)["principalId"]: body(one)["roleDefinitionId"].rpartition("/")[2]
+        for one in of_type(roles, ASSIGNMENT)
+        if f"/containers/{container}/" in one.id
+    }
+    reader, contributor = (TABLE["builtIn"][f"Storage Blob Data {which}"] for which in ("Reader", "Contributor"))
+    assert held == {main.read("outputs")["MESHWARD_MADE"]["principals"]["verifier"]: reader, writers: contributor}
+    wide = [one.id for one in of_type(roles, ASSIGNMENT) if re.search(r"storageAccounts/\w+s/providers/", one.id)]
+    assert wide == [], "a role on the whole account of the store writes there, too"
 
 
 def test_our_roles_are_defined_where_the_installation_is_though_its_fleet_is_elsewhere() -> None:

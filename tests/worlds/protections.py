@@ -66,7 +66,7 @@ def of(world: World, type: str) -> list[Resource]:
 
 def write_policy(stage: RunningApp, **protect: Any) -> None:
     """Let the policy document say this about protections."""
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"protect": protect}}))
+    stage.policy.write_text(json.dumps({"default": {"protect": protect}}))
 
 
 async def swept(stage: RunningApp) -> dict[str, Any]:

@@ -99,4 +99,4 @@ def announce(stage: RunningApp, job_id: Any, status: Any = "Completed", **overri
 
 def verify(stage: RunningApp, **knobs: Any) -> None:
     """Let the policy document say this about verifications."""
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
+    stage.policy.write_text(json.dumps({"default": {"verify": knobs}}))

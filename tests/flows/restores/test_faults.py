@@ -76,7 +76,7 @@ def seed(world: World) -> None:
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         knobs = {**scenario.SCRATCH, "sample_rate": 0}
-        (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
+        stage.policy.write_text(json.dumps({"default": {"verify": knobs}}))
         account = stage.world.file_shares.account(ACCOUNT)["id"]
         stage.world.roles.grant(stage.caller("verifier").object_id, DATA_ROLES[0], account)
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup

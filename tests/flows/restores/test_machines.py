@@ -42,7 +42,7 @@ def seed(world: World) -> None:
 
 
 def choose(stage: RunningApp, **knobs: str) -> None:
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
+    stage.policy.write_text(json.dumps({"default": {"verify": knobs}}))
 
 
 def back_up(stage: RunningApp, *, status: str = "Completed") -> Resource:

@@ -53,7 +53,7 @@ async def stage() -> AsyncIterator[RunningApp]:
 
 
 async def prepare(stage: RunningApp) -> None:
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
+    stage.policy.write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
     await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
 
 
@@ -119,7 +119,7 @@ async def test_a_second_run_over_the_same_job_changes_nothing(stage: RunningApp)
 
 
 async def test_without_a_scratch_group_the_verdict_says_what_to_set(stage: RunningApp) -> None:
-    (stage.store / "policy.json").unlink()
+    stage.policy.unlink()
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], "verify.scratch_group" in result["reasons"][0]) == ("Inconclusive", True)
     assert restores(stage) == []

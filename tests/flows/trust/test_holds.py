@@ -29,7 +29,7 @@ def east(stage: RunningApp) -> SimulatedCluster:
 
 def impatient(stage: RunningApp) -> None:
     """The policy lets a distribution take twenty minutes."""
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT20M"}}}')
+    stage.policy.write_text('{"default": {"trust": {"distribute_within": "PT20M"}}}')
 
 
 def old_root(vault: Vault) -> x509.Certificate:
@@ -107,12 +107,12 @@ async def test_an_abort_that_comes_while_the_policy_document_is_refused_acts_onc
     async with small_mesh() as stage:
         announce(stage)
         await reach(stage, "distribute")
-        (stage.store / "policy.json").write_text("{}}")
+        stage.policy.write_text("{}}")
         assert (await held(stage))["reason"] == "BadPolicy"
         await send(stage, "abort")
         await stage.clock.advance(HOUR)
         assert status(stage)["phase"] == "distribute"
-        (stage.store / "policy.json").unlink()
+        stage.policy.unlink()
         await reach(stage, "withdraw")
 
 
@@ -286,7 +286,7 @@ async def test_a_cluster_that_is_deleted_on_the_way_is_not_waited_for() -> None:
 
 async def test_an_expired_root_is_replaced_and_from_then_on_every_handshake_holds_again() -> None:
     async with small_mesh(left=2 * HOUR) as stage:
-        (stage.store / "policy.json").write_text('{"default": {"trust": {"root_lifetime": "P30D"}}}')
+        stage.policy.write_text('{"default": {"trust": {"root_lifetime": "P30D"}}}')
         linkerd = stage.world.linkerd
         await stage.clock.advance(2 * HOUR)
         assert linkerd.failed

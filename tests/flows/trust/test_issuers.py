@@ -38,7 +38,7 @@ async def test_each_issuer_lives_as_long_as_the_policy_of_its_own_cluster_says()
     names = ("aks-east", "aks-west")
     async with small_mesh(*names, seeded=lambda world: half_lived(world, *names), settings=SWEPT) as stage:
         document = {"clusters": {cluster_id("aks-west"): {"trust": {"issuer_lifetime": "PT30H"}}}}
-        (stage.store / "policy.json").write_text(json.dumps(document))
+        stage.policy.write_text(json.dumps(document))
         await stage.clock.advance(5 * HOUR)
         lifetimes = [i.not_valid_after_utc - i.not_valid_before_utc for i in (issuer(stage, name) for name in names)]
         assert [round(lifetime / HOUR) for lifetime in lifetimes] == [48, 30]

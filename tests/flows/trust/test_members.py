@@ -103,7 +103,7 @@ async def test_a_link_to_a_cluster_outside_the_trust_domain_holds_the_rotation_b
 
 async def test_workloads_restart_only_while_a_maintenance_window_is_open(stage: RunningApp) -> None:
     night = {"maintenance": [{"from": "22:00", "to": "23:00"}], "restarts_at_once": 2}
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"trust": night}}))
+    stage.policy.write_text(json.dumps({"default": {"trust": night}}))
     announce(stage)
     await until_phase(stage, "distribute")
     await stage.clock.advance(6 * HOUR)

@@ -172,7 +172,7 @@ async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage:
 
 
 async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stage: RunningApp) -> None:
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
+    stage.policy.write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
     cluster = stage.world.kubernetes.clusters["aks-east"]
     cluster.apply(BARE)
     await stage.clock.advance(MINUTE)
