@@ -25,7 +25,10 @@ param locks bool = true
 
 var home = resourceId(subscription().subscriptionId, made.names.resourceGroup, 'Microsoft.KeyVault/vaults', made.names.vault)
 
-var subscriptionIds = union(map(fleet, each => toLower(each.subscriptionId)), [subscription().subscriptionId])
+var subscriptionIds = union(map(fleet, each => toLower(each.subscriptionId)), [
+  subscription().subscriptionId
+  toLower(split(made.keyVaultId, '/')[2])
+])
 
 module definitions 'modules/definitions.bicep' = [
   for id in subscriptionIds: {
@@ -53,6 +56,7 @@ module vault 'modules/vaultRoles.bicep' = {
     principals: made.principals
     lock: locks && toLower(made.keyVaultId) == toLower(home)
   }
+  dependsOn: [definitions]
 }
 
 module subscriptions 'modules/subscription.bicep' = [

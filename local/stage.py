@@ -159,7 +159,8 @@ def monitored(world: World) -> dict[str, str]:
 def grant(world: World) -> None:
     """Let the app's identities do what infra/roles.json grants, and nothing else."""
     table = json.loads((INFRA / "roles.json").read_text())
-    world.permissions.define({name: role["actions"] for name, role in table["custom"].items()}, table["builtIn"])
+    custom = {name: [*role["actions"], *role.get("dataActions", [])] for name, role in table["custom"].items()}
+    world.permissions.define(custom, table["builtIn"])
     at = scopes(world)
     world.permissions.granted = {
         (world.entra.named(each["identity"]).object_id, world.permissions.roles[each["role"]], scope)

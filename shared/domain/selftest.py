@@ -115,7 +115,7 @@ def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
         *(_clusters_check(app, duty) for duty in duties),
         SelftestCheck(
             name="certificates",
-            repairs=_repairs(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
+            repairs=_repairs(app.rotator_client_id, *_vault_role(app)),
         ),
         _store_check(app),
         SelftestCheck(name="evidence"),
@@ -162,7 +162,7 @@ def _store_check(app: SelftestSettings) -> SelftestCheck:
 def key_check(app: SelftestSettings, certificate: str) -> SelftestCheck:
     """The check that a trust root's key signs, and that it is the certificate's."""
     enable = f"az keyvault key set-attributes --vault-name {app.key_vault_name} --name {certificate} --enabled true"
-    repairs = _repairs(app.rotator_client_id, "Key Vault Crypto User", _vault_scope(app)) | {"KeyUnusable": enable}
+    repairs = _repairs(app.rotator_client_id, *_vault_role(app)) | {"KeyUnusable": enable}
     replace = f'the root must be replaced (docs/rotation.md): POST /api/rotations {{"certificate": "{certificate}"}}'
     return SelftestCheck(name="key", repairs=repairs | {"WrongKey": replace}, subject=certificate)
 
@@ -222,8 +222,10 @@ def require_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:
         raise PermanentError("MissingPermissions", message)
 
 
-def _vault_scope(app: SelftestSettings) -> str:
-    return f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
+def _vault_role(app: SelftestSettings) -> tuple[str, str]:
+    """The role on the key vault, which is called after the vault's subscription, and the scope."""
+    vault = f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
+    return f"Meshward trust keeper ($(echo {vault} | cut -d / -f 3))", vault
 
 
 def _repairs(identity: str, role: str, scope: str) -> dict[str, str]:

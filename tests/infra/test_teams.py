@@ -287,6 +287,24 @@ def test_the_policy_document_is_read_where_no_identity_of_the_app_may_write_and_
     assert wide == [], "a role on the whole account of the store writes there, too"
 
 
+def test_the_rotator_can_neither_import_nor_delete_purge_or_back_up_what_the_key_vault_holds() -> None:
+    main = deployed(reuse={"keyVaultId": VAULT})
+    roles = granted(main)
+    held = [one for one in of_type(roles, ASSIGNMENT) if one.id.startswith(f"{VAULT}/")]
+    definitions = {one.id: body(one)["permissions"] for one in of_type(roles, ROLE)}
+    (permissions,) = definitions[body(held[0])["roleDefinitionId"]]
+    assert len(held) == 1, "also in a vault of another subscription"
+    assert permissions["actions"] == permissions["notDataActions"] == []
+    data = "Microsoft.KeyVault/vaults"
+    assert {each.removeprefix(f"{data}/") for each in permissions["dataActions"]} == {
+        "certificates/read",
+        "certificates/create/action",
+        "certificates/update/action",
+        "keys/read",
+        "keys/sign/action",
+    }
+
+
 def test_our_roles_are_defined_where_the_installation_is_though_its_fleet_is_elsewhere() -> None:
     main = deployed(fleet=[{"subscriptionId": OTHER}])
     roles = granted(main, fleet=[{"subscriptionId": OTHER.upper()}, {"subscriptionId": OTHER}])
