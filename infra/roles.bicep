@@ -67,6 +67,14 @@ module subscriptions 'modules/subscription.bicep' = [
   }
 ]
 
+module backupRoles 'modules/backupRoles.bicep' = [
+  for member in fleet: {
+    scope: resourceGroup(member.subscriptionId, made.backupResourceGroup)
+    params: { principals: made.principals }
+    dependsOn: [definitions]
+  }
+]
+
 module verifiedScopes 'modules/verified.bicep' = [
   for each in verified: {
     scope: resourceGroup(split(each.id, '/')[2], split(each.id, '/')[4])

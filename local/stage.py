@@ -94,6 +94,7 @@ async def open_stage(
     await world.start()
     try:
         with tempfile.TemporaryDirectory(prefix="meshward-") as folder:
+            world.resource_groups.add(scenario.BACKUP_GROUP)
             seed(world)
             grant(world)
             log: list[str] = []
@@ -175,6 +176,7 @@ def scopes(world: World) -> dict[str, list[str]]:
         "subscription": [f"/subscriptions/{SUBSCRIPTION}"],
         "keyVault": [vault.id for vault in world.key_vaults.vaults.values()],
         "eventTopic": [world.event_grid.topic(scenario.TOPIC).id],
+        "backupGroup": [_group(scenario.BACKUP_GROUP)],
         "insights": [world.insights.id],
         "machineGroup": [machine["id"].partition("/providers/")[0] for machine in world.arm.of_type(MACHINES)],
         "scratchGroup": [group for group in [_group(scenario.SCRATCH_GROUP)] if world.arm.find(group)],

@@ -55,7 +55,7 @@ def test_the_checker_finds_nothing() -> None:
 
 
 def test_the_table_of_contents_stays_one() -> None:
-    assert len((INFRA / "main.bicep").read_text().splitlines()) <= 180
+    assert len((INFRA / "main.bicep").read_text().splitlines()) <= 190
 
 
 def test_bicep_sets_each_setting_that_the_app_needs_and_none_that_it_does_not_know() -> None:

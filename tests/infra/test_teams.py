@@ -20,6 +20,7 @@ ZONES = {
     name: f"{SHARED}/Microsoft.Network/privateDnsZones/{name}"
     for name in ("blob", "queue", "table", "vault", "topic", "scheduler")
 }
+GROUP = "Microsoft.Resources/resourceGroups"
 SCHEDULED = {"durableBackend": "DurableTaskScheduler"}
 TABLE = json.loads((INFRA / "roles.json").read_text())
 FLEET = [{"subscriptionId": HOME}, {"subscriptionId": OTHER}]
@@ -285,6 +286,35 @@ def test_the_policy_document_is_read_where_no_identity_of_the_app_may_write_and_
     assert held == {main.read("outputs")["MESHWARD_MADE"]["principals"]["verifier"]: reader, writers: contributor}
     wide = [one.id for one in of_type(roles, ASSIGNMENT) if re.search(r"storageAccounts/\w+s/providers/", one.id)]
     assert wide == [], "a role on the whole account of the store writes there, too"
+
+
+def test_what_makes_and_deletes_vaults_accounts_and_identities_is_granted_in_the_groups_of_backups_alone() -> None:
+    kinds = ("DataProtection", "RecoveryServices/Vaults", "ManagedIdentity", "Storage", "Network/privateEndpoints")
+    roles = granted(deployed(fleet=FLEET), fleet=FLEET)
+    definitions = {one.id: body(one)["permissions"][0]["actions"] for one in of_type(roles, ROLE)}
+    changing = {
+        id
+        for id, actions in definitions.items()
+        if any(each.startswith(f"Microsoft.{kind}") and not each.endswith("/read") for kind in kinds for each in actions)
+    }
+    scopes = {
+        one.id.partition("/providers/Microsoft.Authorization")[0]
+        for one in of_type(roles, ASSIGNMENT)
+        if body(one)["roleDefinitionId"] in changing and body(one)["principalId"] != verifier(roles)
+    }
+    assert scopes == {f"/subscriptions/{each['subscriptionId']}/resourceGroups/rg-mw-backup" for each in FLEET}
+
+
+def verifier(roles: BicepFile) -> str:
+    found: str = roles.parameters["made"]["principals"]["verifier"]
+    return found
+
+
+def test_a_group_for_backups_is_made_in_each_subscription_unless_it_is_there() -> None:
+    groups = [one.id for one in of_type(deployed(fleet=FLEET), GROUP) if one.name == "rg-mw-backup"]
+    assert groups == [f"/subscriptions/{each['subscriptionId']}/resourceGroups/rg-mw-backup" for each in FLEET]
+    kept = deployed().parameters["kept"] | {"backupGroups": [HOME, OTHER]}
+    assert [one for one in of_type(deployed(fleet=FLEET, kept=kept), GROUP) if one.name == "rg-mw-backup"] == []
 
 
 def test_the_rotator_can_neither_import_nor_delete_purge_or_back_up_what_the_key_vault_holds() -> None:
