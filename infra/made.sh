@@ -152,7 +152,16 @@ in_subscription() {
   [ "$1" != "$home" ] || in_home_groups
   those "^($events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
     sed "s|^|/subscriptions/$1/resourceGroups/|" | mine group
-  { grep -ixF "$backup" "$work/groups" || true; } | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
+  ! grep -qixF "$backup" "$work/groups" || backups "$1"
+}
+
+backups() { # the group of the Backup vaults goes if it is called as usual, and has nothing in it
+  resources "$1" "$backup"
+  if [ -s "$work/resources" ] || [ -n "$(given "p.get('backupResourceGroup') or ''")" ]; then
+    echo "$backup in $1: Backup vaults, backups, and the roles that they need" | say stays
+  else
+    echo "/subscriptions/$1/resourceGroups/$backup" | mine group
+  fi
 }
 
 in_home_groups() {

@@ -12,7 +12,8 @@ SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 async def test_a_topic_whose_id_nobody_can_read_hides_no_other(world: World) -> None:
     at = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{{}}/providers/{TYPE}/t"
     for group in ("gr\u00fcn", "rg-events"):
-        topic = {"name": "t", "type": TYPE, "properties": {"source": f"/of/{group}"}}
+        told = {"source": f"/of/{group}", "topicType": "Microsoft.Resources.Subscriptions"}
+        topic = {"name": "t", "type": TYPE, "properties": told}
         world.arm.store({**topic, "id": at.format(group)})
         world.resource_groups.add(group)
     probes = Subscriptions(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
