@@ -88,6 +88,18 @@ def test_queries_compute_with_fields_that_are_numbers() -> None:
             assert {fields_of(known()[message])[name] for message in asked(query)} == {"number"}, query
 
 
+def test_what_callers_do_wrong_is_no_failed_invocation_whether_the_host_sends_requests_or_dependencies() -> None:
+    (query,) = [query for query in queries() if query.startswith("union requests")]
+    assert query.startswith("union requests, dependencies | where success == false and resultCode !startswith '4' |")
+    assert query.endswith("| where itemType == 'request' or type == 'InProc'")  # no call that the app makes to others
+
+
+def test_no_script_sets_the_update_strategy_which_older_releases_of_az_do_not_know() -> None:
+    scripts = [*INFRA.rglob("*.sh"), INFRA.parent / "azure.yaml", *(INFRA.parent / ".github").rglob("*.yml")]
+    assert len(scripts) > 20
+    assert [str(script) for script in scripts if "update-strategy" in script.read_text()] == []
+
+
 def test_each_event_subscription_leads_to_a_trigger() -> None:
     kinds = {str(each.get_function_name()): each.get_trigger() for each in registered_functions()}
     triggers = [name for name, trigger in kinds.items() if trigger and trigger.type == "eventGridTrigger"]

@@ -295,7 +295,9 @@ def test_what_makes_and_deletes_vaults_accounts_and_identities_is_granted_in_the
     changing = {
         id
         for id, actions in definitions.items()
-        if any(each.startswith(f"Microsoft.{kind}") and not each.endswith("/read") for kind in kinds for each in actions)
+        if any(
+            each.startswith(f"Microsoft.{kind}") and not each.endswith("/read") for kind in kinds for each in actions
+        )
     }
     scopes = {
         one.id.partition("/providers/Microsoft.Authorization")[0]
