@@ -58,7 +58,7 @@ at_home() { # the app and its identities, and evidence that can't be removed yet
     echo "$reused" | sed "s|\$|, which was there before, and with it $group|" | say stays
   fi
   if [ "$(AZURE_RESOURCE_GROUP="$group" ./evidence.sh state)" = Locked ]; then
-    echo "the storage account with the evidence in $group: it is locked" | say stays
+    echo "the storage account with the evidence in $group: it is locked, so nobody can delete it before the retention of its last file has passed" | say stays
     [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >>"$work/kept"
   fi
   grep -qixF "$group" "$work/kept" || strangers
