@@ -163,7 +163,8 @@ class Rollout:
         if found and found["properties"].get("state") == "Locked":
             return error(409, "ContainerImmutabilityPolicyFailure", "A locked policy can't be deleted.")
         self.world.arm.remove(call.path)
-        return Reply(headers={"ETag": ""})
+        nothing = {"state": "Unlocked", _DAYS: 0}
+        return Reply(body={"id": call.path, "name": "default", "etag": "", "properties": nothing})
 
     def _lock(self, call: CloudRequest) -> Reply:
         return self._change(call, {"state": "Locked"})
