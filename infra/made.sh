@@ -157,7 +157,7 @@ in_subscription() {
 
 backups() { # the group of the Backup vaults goes if it is called as usual, and has nothing in it
   resources "$1" "$backup"
-  if [ -s "$work/resources" ] || [ -n "$(given "p.get('backupResourceGroup') or ''")" ]; then
+  if grep -qiv /providers/Microsoft.Authorization/ "$work/resources" || [ -n "$(given "p.get('backupResourceGroup') or ''")" ]; then
     echo "$backup in $1: Backup vaults, backups, and the roles that they need" | say stays
   else
     echo "/subscriptions/$1/resourceGroups/$backup" | mine group
