@@ -20,8 +20,9 @@ from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.manifests import grant
 from tests.worlds.roles import ASSIGNMENTS
 
-# Those at what is verified beside clusters are tried where they are needed.
-TRIED = [each for each in ASSIGNMENTS if each["at"] not in ("shareAccount", "machineGroup", "scratchGroup")]
+# Those at what is verified beside clusters, and where vaults are made, are tried where they are needed.
+LATER = ("shareAccount", "machineGroup", "scratchGroup", "backupGroup")
+TRIED = [each for each in ASSIGNMENTS if each["at"] not in LATER]
 EAST, NEW = "aks-east", "aks-new"
 WORKS = {EAST: ["rotator"], NEW: ["rotator", "provisioner", "verifier"]}  # by the tags of the clusters
 
