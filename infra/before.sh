@@ -40,6 +40,12 @@ fi
 vaults="$(az keyvault list-deleted --resource-type vault --output tsv --query "[].[properties.location, properties.vaultId]")"
 deleted="$(echo "$vaults" | grep -Eic "^$AZURE_LOCATION	.*/resourceGroups/$AZURE_RESOURCE_GROUP/" || true)"
 topics="$(infra/topics.sh)"
+# A group stays in its region, so the template makes none that is there.
+backup="$(given "p.get('backupResourceGroup') or 'rg-$AZURE_ENV_NAME-backup'")"
+groups="$(for each in $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' ' | tr 'A-Z' 'a-z'); do
+  exists="$(az group exists --subscription "$each" --name "$backup")" || exit
+  [ "$exists" != true ] || echo "$each"
+done)"
 
 echo "AZURE_ENV_NAME=$AZURE_ENV_NAME"
 echo "AZURE_LOCATION=$AZURE_LOCATION"
@@ -47,5 +53,6 @@ echo "AZURE_SUBSCRIPTION_ID=$AZURE_SUBSCRIPTION_ID"
 echo "AZURE_RESOURCE_GROUP=$AZURE_RESOURCE_GROUP"
 echo "MESHWARD_SUBSCRIPTION_IDS=$(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr -d ' ')"
 echo "MESHWARD_SYSTEM_TOPICS=$topics"
+echo "MESHWARD_BACKUP_GROUPS=$(echo "$groups" | paste -s -d , -)"
 echo "MESHWARD_EVIDENCE_STATE=$evidence"
 [ "$deleted" = 0 ] && echo MESHWARD_VAULT_STATE=Kept || echo MESHWARD_VAULT_STATE=Deleted

@@ -3,9 +3,10 @@
 #   infra/evidence.sh state           prints Locked, or Unlocked, also where there is no evidence yet
 #   infra/evidence.sh lock            locks it, which can't be undone: from then on it can only be extended
 #   infra/evidence.sh extend <days>   lets a locked one keep evidence for so many days, if that is longer
+#   infra/evidence.sh drop            deletes one that isn't locked, which else keeps the account from being deleted
 set -eu
 . "$(dirname "$0")/help.sh"
-case "$# ${1:-}" in "1 state" | "1 lock" | "2 extend") ;; *) wrong ;; esac
+case "$# ${1:-}" in "1 state" | "1 lock" | "1 drop" | "2 extend") ;; *) wrong ;; esac
 : "${AZURE_RESOURCE_GROUP:?is the group of the installation, rg-<name> by default}"
 . "$(dirname "$0")/given.sh"
 named="$(given "p.get('names', {}).get('storeAccount', '')")"
@@ -30,13 +31,14 @@ change() { policy "$@" --if-match "$(show etag)" --output none; }
 state=Unlocked
 if [ -n "$account" ]; then
   state="$(show state)"
-elif [ "$1" != state ]; then
+elif [ "$1" != state ] && [ "$1" != drop ]; then
   echo "There is no evidence in $AZURE_RESOURCE_GROUP: deploy first, and let az work in its subscription" >&2
   exit 1
 fi
 case "$1" in
   state) echo "$state" ;;
   lock) [ "$state" = Locked ] || change lock ;;
+  drop) [ -z "$account" ] || [ "$state" = Locked ] || [ -z "$(show etag)" ] || change delete ;;
   extend)
     days="$(show immutabilityPeriodSinceCreationInDays)"
     [ "$2" -ge "$days" ] || { echo "The evidence of $account is locked for $days days: it can't be $2" >&2; exit 1; }

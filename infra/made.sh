@@ -58,7 +58,7 @@ at_home() { # the app and its identities, and evidence that can't be removed yet
     echo "$reused" | sed "s|\$|, which was there before, and with it $group|" | say stays
   fi
   if [ "$(AZURE_RESOURCE_GROUP="$group" ./evidence.sh state)" = Locked ]; then
-    echo "the storage account with the evidence in $group: it is locked" | say stays
+    echo "the storage account with the evidence in $group: it is locked, so nobody can delete it before the retention of its last file has passed" | say stays
     [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >>"$work/kept"
   fi
   grep -qixF "$group" "$work/kept" || strangers
@@ -152,7 +152,16 @@ in_subscription() {
   [ "$1" != "$home" ] || in_home_groups
   those "^($events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
     sed "s|^|/subscriptions/$1/resourceGroups/|" | mine group
-  { grep -ixF "$backup" "$work/groups" || true; } | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
+  ! grep -qixF "$backup" "$work/groups" || backups "$1"
+}
+
+backups() { # the group of the Backup vaults goes if it is called as usual, and has nothing in it
+  resources "$1" "$backup"
+  if grep -qiv /providers/Microsoft.Authorization/ "$work/resources" || [ -n "$(given "p.get('backupResourceGroup') or ''")" ]; then
+    echo "$backup in $1: Backup vaults, backups, and the roles that they need" | say stays
+  else
+    echo "/subscriptions/$1/resourceGroups/$backup" | mine group
+  fi
 }
 
 in_home_groups() {

@@ -29,7 +29,7 @@ param audience string
 @minLength(1)
 param fleet fleetType[] = [{ subscriptionId: subscription().subscriptionId }]
 
-@description('Resource group for the Backup vaults, in each subscription of the fleet; made when it is needed.')
+@description('Resource group for the Backup vaults, in each subscription of the fleet. The app makes vaults, accounts and identities there alone.')
 param backupResourceGroup string = 'rg-${environmentName}-backup'
 
 @description('Mail addresses that alerts go to.')
@@ -46,7 +46,7 @@ param durableBackend string = 'AzureStorage'
 param network networkType = { private: false }
 
 @description('How state is kept, and what of it is there already: infra/provision.sh asks.')
-param kept keptType = { redundancy: 'Standard_ZRS', evidenceDays: 365, evidenceLocked: false, vaultDeleted: false }
+param kept keptType = { redundancy: 'Standard_ZRS', evidenceDays: 365, evidenceLocked: false, backupGroups: [], vaultDeleted: false }
 
 var home = subscription().subscriptionId
 var name = toLower(replace(environmentName, '_', '-')) // storage accounts and key vaults take no other letters
@@ -117,6 +117,13 @@ module clusterTopics 'modules/clusterTopic.bicep' = [
   }
 ]
 
+module backupGroups 'modules/backupGroup.bicep' = [
+  for member in fleet: if (!contains(kept.?backupGroups ?? [], toLower(member.subscriptionId))) {
+    scope: subscription(member.subscriptionId)
+    params: { place: place, name: backupResourceGroup }
+  }
+]
+
 module scheduler 'modules/scheduler.bicep' = if (scheduled) {
   scope: group
   params: { place: place, private: network.private, workspaceId: monitoring.outputs.workspaceId }
@@ -145,6 +152,7 @@ module functions 'modules/functions.bicep' = {
       MESHWARD_EVENT_TOPIC_URL: topic.outputs.url
       MESHWARD_STORE_URL: 'az://${place.names.storeAccount}/ledger'
       MESHWARD_EVIDENCE_URL: 'az://${place.names.storeAccount}/evidence'
+      MESHWARD_POLICY_URL: 'az://${place.names.storeAccount}/policy'
       MESHWARD_BACKUP_RESOURCE_GROUP: backupResourceGroup
       MESHWARD_TAGS: string(tags)
     }
@@ -172,6 +180,7 @@ output MESHWARD_MADE madeType = {
   keyVaultId: vaultId
   keyVaultTopicId: vaultTopicId
   actionGroupId: actionsId
+  backupResourceGroup: backupResourceGroup
   scheduled: scheduled
 }
 

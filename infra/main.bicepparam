@@ -23,6 +23,7 @@ param kept = {
   redundancy: own.?redundancy ?? 'Standard_ZRS'
   evidenceDays: int(empty(days) ? '365' : days)
   evidenceLocked: readEnvironmentVariable('MESHWARD_EVIDENCE_STATE', 'Unlocked') == 'Locked' // infra/provision.sh asks
+  backupGroups: filter(split(toLower(readEnvironmentVariable('MESHWARD_BACKUP_GROUPS', '')), ','), id => !empty(id))
   vaultDeleted: readEnvironmentVariable('MESHWARD_VAULT_STATE', '') == 'Deleted'
 }
 

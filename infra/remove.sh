@@ -36,7 +36,10 @@ remove() { # <what> <id>
     topic) call DELETE "$2" 2025-02-15 ;;
     actions) call DELETE "$2" 2023-01-01 ;;
     assignment | role) call DELETE "$2" 2022-04-01 ;;
-    group) az group delete --yes --subscription "$(echo "$2" | cut -d / -f 3)" --name "${2##*/}" ;;
+    group)
+      AZURE_RESOURCE_GROUP="${2##*/}" ./evidence.sh drop || echo "The policy of the evidence stays." >&2
+      az group delete --yes --subscription "$(echo "$2" | cut -d / -f 3)" --name "${2##*/}"
+      ;;
     deployment) call DELETE "$2" 2024-03-01 ;;
     registration) az ad app delete --id "$2" ;;
   esac

@@ -17,12 +17,18 @@ param fleet fleetType[] = [{ subscriptionId: subscription().subscriptionId }]
 @description('What is verified beside clusters, and groups that restores pass through.')
 param verified verifiedType[] = []
 
+@description('Object ids of the groups in Entra that write the policy document. No others can, but who owns the account.')
+param policyWriters string[] = []
+
 @description('Whether the key vault, if it is ours, and the store are locked against deletion.')
 param locks bool = true
 
 var home = resourceId(subscription().subscriptionId, made.names.resourceGroup, 'Microsoft.KeyVault/vaults', made.names.vault)
 
-var subscriptionIds = union(map(fleet, each => toLower(each.subscriptionId)), [subscription().subscriptionId])
+var subscriptionIds = union(map(fleet, each => toLower(each.subscriptionId)), [
+  subscription().subscriptionId
+  toLower(split(made.keyVaultId, '/')[2])
+])
 
 module definitions 'modules/definitions.bicep' = [
   for id in subscriptionIds: {
@@ -37,6 +43,7 @@ module installation 'modules/roles.bicep' = {
     principals: made.principals
     deadLetterPrincipals: concat([made.principals.topic, made.principals.keyVaultTopic], topicPrincipals)
     scheduled: made.scheduled
+    policyWriters: policyWriters
     lock: locks
   }
   dependsOn: [definitions]
@@ -49,11 +56,20 @@ module vault 'modules/vaultRoles.bicep' = {
     principals: made.principals
     lock: locks && toLower(made.keyVaultId) == toLower(home)
   }
+  dependsOn: [definitions]
 }
 
 module subscriptions 'modules/subscription.bicep' = [
   for member in fleet: {
     scope: subscription(member.subscriptionId)
+    params: { principals: made.principals }
+    dependsOn: [definitions]
+  }
+]
+
+module backupRoles 'modules/backupRoles.bicep' = [
+  for member in fleet: {
+    scope: resourceGroup(member.subscriptionId, made.backupResourceGroup)
     params: { principals: made.principals }
     dependsOn: [definitions]
   }

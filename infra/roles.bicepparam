@@ -10,6 +10,7 @@ var own = json(empty(told) ? '{}' : told)
 param made = json(readEnvironmentVariable('MESHWARD_MADE'))
 param topicPrincipals = json(readEnvironmentVariable('MESHWARD_TOPIC_PRINCIPALS'))
 param verified = own.?verified ?? []
+param policyWriters = own.?policyWriters ?? []
 param locks = own.?locks ?? true
 
 // The subscriptions of that file; else those of a list, separated by commas; else the current one. The system topics that

@@ -80,6 +80,7 @@ class Rollout:
             Route("GET", _DEFINITIONS, self._under),
             *(Route("DELETE", each, self._delete) for each in _REMOVABLE),
             Route("GET", _POLICY, self._policy),
+            Route("DELETE", _POLICY, self._drop),
             Route("POST", _POLICY + "/lock", self._lock),
             Route("POST", _POLICY + "/extend", self._extend),
         ]
@@ -156,6 +157,14 @@ class Rollout:
         if found is None:
             return not_found(call)
         return Reply(body={**found, "etag": _ETAG, "properties": {"state": "Unlocked", **found["properties"]}})
+
+    def _drop(self, call: CloudRequest) -> Reply:
+        found = self.world.arm.find(call.path)
+        if found and found["properties"].get("state") == "Locked":
+            return error(409, "ContainerImmutabilityPolicyFailure", "A locked policy can't be deleted.")
+        self.world.arm.remove(call.path)
+        nothing = {"state": "Unlocked", _DAYS: 0}
+        return Reply(body={"id": call.path, "name": "default", "etag": "", "properties": nothing})
 
     def _lock(self, call: CloudRequest) -> Reply:
         return self._change(call, {"state": "Locked"})

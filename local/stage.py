@@ -45,6 +45,11 @@ class RunningApp:
         return self.store.with_name("evidence")
 
     @property
+    def policy(self) -> Path:
+        """The file of its policy document, which people write."""
+        return self.store.with_name("policy") / "policy.json"
+
+    @property
     def clock(self) -> Clock:
         return self.world.clock
 
@@ -61,7 +66,7 @@ class RunningApp:
 
     def say(self, **said: Any) -> None:
         """Let the policy document say this, beside who belongs to the scenario's trust domain."""
-        _write_policy(self.store, **said)
+        self.policy.write_text(_policy(**said))
 
     def ended(self, instance_id: str) -> bool:
         instance = self.host.instance(instance_id)
@@ -97,13 +102,14 @@ async def open_stage(
     await world.start()
     try:
         with tempfile.TemporaryDirectory(prefix="meshward-") as folder:
+            world.resource_groups.add(scenario.BACKUP_GROUP)
             seed(world)
             grant(world)
             world.kubernetes.apply_everywhere(places(world.entra.named("verifier").object_id))
             log: list[str] = []
             telemetry_settings = monitored(world) if telemetry else {}
             environ = {**environment(world, Path(folder)), **telemetry_settings, **(settings or {})}
-            _write_policy(Path(folder) / "store")
+            (Path(folder) / "policy/policy.json").write_text(_policy())
             if admitted:
                 scenario.admit_roots(world, Path(folder) / "store")
             host = FunctionsHost(app, environ, world.clock, on_log=log.append, launch=launch)
@@ -121,7 +127,7 @@ def environment(world: World, folder: Path) -> dict[str, str]:
     """The application settings, with every endpoint on loopback, and what App Service adds for managed identities."""
     authority = folder / "ca.pem"
     authority.write_bytes(world.wire.ca_pem)
-    for container in ("store", "evidence"):
+    for container in ("store", "evidence", "policy"):
         (folder / container).mkdir()
     settings = {
         "tenant_id": TENANT,
@@ -131,6 +137,7 @@ def environment(world: World, folder: Path) -> dict[str, str]:
         "event_topic_url": f"{world.wire.url}/topics/{scenario.TOPIC}/api/events",
         "store_url": (folder / "store").as_uri(),
         "evidence_url": (folder / "evidence").as_uri(),
+        "policy_url": (folder / "policy").as_uri(),
         "backup_resource_group": scenario.BACKUP_GROUP,
         "arm_url": world.wire.url,
         "authority_url": world.wire.url,
@@ -148,8 +155,8 @@ def environment(world: World, folder: Path) -> dict[str, str]:
     }
 
 
-def _write_policy(store: Path, **said: Any) -> None:
-    (store / "policy.json").write_text(json.dumps(scenario.policy(**said)))
+def _policy(**said: Any) -> str:
+    return json.dumps(scenario.policy(**said))
 
 
 def monitored(world: World) -> dict[str, str]:
@@ -169,7 +176,8 @@ def monitored(world: World) -> dict[str, str]:
 def grant(world: World) -> None:
     """Let the app's identities do what infra/roles.json grants, and nothing else."""
     table = json.loads((INFRA / "roles.json").read_text())
-    world.permissions.define({name: role["actions"] for name, role in table["custom"].items()}, table["builtIn"])
+    custom = {name: [*role["actions"], *role.get("dataActions", [])] for name, role in table["custom"].items()}
+    world.permissions.define(custom, table["builtIn"])
     at = scopes(world)
     world.permissions.granted = {
         (world.entra.named(each["identity"]).object_id, world.permissions.roles[each["role"]], scope)
@@ -184,6 +192,7 @@ def scopes(world: World) -> dict[str, list[str]]:
         "subscription": [f"/subscriptions/{SUBSCRIPTION}"],
         "keyVault": [vault.id for vault in world.key_vaults.vaults.values()],
         "eventTopic": [world.event_grid.topic(scenario.TOPIC).id],
+        "backupGroup": [_group(scenario.BACKUP_GROUP)],
         "insights": [world.insights.id],
         "machineGroup": [machine["id"].partition("/providers/")[0] for machine in world.arm.of_type(MACHINES)],
         "scratchGroup": [group for group in [_group(scenario.SCRATCH_GROUP)] if world.arm.find(group)],
@@ -203,6 +212,7 @@ def named(function: str) -> str:
 async def subscribe(world: World, url: str) -> None:
     """The event subscriptions of infra/subscriptions.json."""
     table = json.loads((INFRA / "subscriptions.json").read_text())
+    world.resource_groups.add("rg-events")  # of all topics here
     for vault in world.key_vaults.vaults.values():
         world.system_topics.add(scenario.KEY_VAULT_TOPIC, vault.id, "Microsoft.KeyVault.vaults")
     subscription = f"/subscriptions/{SUBSCRIPTION}"

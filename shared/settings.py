@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_topic_url: Url  # where the verifier publishes events
     store_url: Annotated[str, Meta(pattern=r"\A(az|file|memory)://", description="az://<account>/<container>")]
     evidence_url: Annotated[str, Meta(pattern=r"\A(az|file|memory)://", description="az://<account>/<container>")]
+    policy_url: Annotated[str, Meta(pattern=r"\A(az|file|memory)://", description="az://<account>/<container>")]
     backup_resource_group: Annotated[
         str, Meta(pattern=rf"\A{GROUP_NAME}\Z", description="the name of a resource group")
     ]

@@ -165,7 +165,7 @@ def test_a_rollout_from_github_gets_the_settings_of_one_by_hand() -> None:
         for name in re.findall(r"readEnvironmentVariable\('(\w+)'", (ROOT / "infra" / f"{file}.bicepparam").read_text())
     }
     asked = {"MESHWARD_MADE", "MESHWARD_TOPIC_PRINCIPALS", "MESHWARD_SYSTEM_TOPICS"}  # by the scripts, of Azure
-    asked |= {"MESHWARD_EVIDENCE_STATE", "MESHWARD_VAULT_STATE"}
+    asked |= {"MESHWARD_EVIDENCE_STATE", "MESHWARD_VAULT_STATE", "MESHWARD_BACKUP_GROUPS"}
     given = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["env"]
     assert read - asked <= given.keys()
     assert all(value == f"${{{{ vars.{name} }}}}" for name, value in given.items())

@@ -12,6 +12,7 @@ OTHERS = {
     "event_topic_url": "https://topic.westeurope-1.eventgrid.azure.net/api/events",
     "store_url": "az://store/meshward",
     "evidence_url": "az://store/evidence",
+    "policy_url": "az://store/policy",
     "backup_resource_group": "rg-backup",
 }
 COMPLETE = {f"MESHWARD_{name.upper()}": OTHERS.get(name, SAMPLE) for name in NAMES}

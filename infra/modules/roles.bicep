@@ -12,6 +12,9 @@ param deadLetterPrincipals string[]
 @description('Whether there is a scheduler.')
 param scheduled bool
 
+@description('Object ids of the groups in Entra that write the policy document.')
+param policyWriters string[]
+
 @description('Whether the store is locked against deletion.')
 param lock bool
 
@@ -41,6 +44,10 @@ resource store 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
 
     resource evidence 'containers' existing = {
       name: 'evidence'
+    }
+
+    resource policy 'containers' existing = {
+      name: 'policy'
     }
   }
 }
@@ -91,6 +98,33 @@ resource onEvidence 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       roleDefinitionId: subscriptionResourceId(
         'Microsoft.Authorization/roleDefinitions',
         guid(subscription().id, each.role)
+      )
+    }
+  }
+]
+
+resource onPolicy 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for each in filter(table.assignments, each => each.at == 'policy'): {
+    name: guid(store::blobs::policy.id, principals[each.identity], each.role)
+    scope: store::blobs::policy
+    properties: {
+      principalId: principals[each.identity]
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
+    }
+  }
+]
+
+resource ofWriters 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for writers in policyWriters: {
+    name: guid(store::blobs::policy.id, writers)
+    scope: store::blobs::policy
+    properties: {
+      principalId: writers
+      principalType: 'Group'
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        table.builtIn['Storage Blob Data Contributor']
       )
     }
   }

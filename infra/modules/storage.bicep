@@ -86,6 +86,12 @@ resource store 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       properties: { publicAccess: 'None' }
     }
 
+    // In a container of its own, where the app only reads.
+    resource policy 'containers' = {
+      name: 'policy'
+      properties: { publicAccess: 'None' }
+    }
+
     resource evidence 'containers' = {
       name: 'evidence'
       properties: { publicAccess: 'None' }

@@ -10,8 +10,11 @@ var roles = '@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId]'
 var types = '@Request[Microsoft.Authorization/roleAssignments:PrincipalType]'
 var grantable = join(map(items(table.grantable), each => string(each.value)), ', ')
 
-// Whoever may assign roles may assign these alone, and to managed identities and applications alone.
-var condition = '((!(ActionMatches{\'${write}\'})) OR (${roles} ForAnyOfAnyValues:GuidEquals {${grantable}} AND ${types} ForAnyOfAnyValues:StringEqualsIgnoreCase {\'ServicePrincipal\'}))'
+var ids = '@Request[Microsoft.Authorization/roleAssignments:PrincipalId]'
+var ours = join(map(items(principals), each => string(each.value)), ', ')
+
+// Whoever may assign roles may assign these alone, to managed identities and applications alone, and to none of our own.
+var condition = '((!(ActionMatches{\'${write}\'})) OR (${roles} ForAnyOfAnyValues:GuidEquals {${grantable}} AND ${types} ForAnyOfAnyValues:StringEqualsIgnoreCase {\'ServicePrincipal\'} AND ${ids} ForAnyOfAllValues:GuidNotEquals {${ours}}))'
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'subscription'): {

@@ -47,6 +47,9 @@ type keptType = {
   @description('Whether that is locked already. Its policy takes no deployment then: infra/evidence.sh extends it.')
   evidenceLocked: bool
 
+  @description('Subscriptions whose group for Backup vaults is there already, by id in small letters: a group stays in its region.')
+  backupGroups: string[]?
+
   @description('Whether the key vault of this installation was deleted and can be recovered.')
   vaultDeleted: bool
 }
@@ -222,6 +225,9 @@ type madeType = {
 
   @description('Resource id of the action group.')
   actionGroupId: string
+
+  @description('Name of the groups of the Backup vaults.')
+  backupResourceGroup: string
 
   @description('Whether a scheduler keeps the state of flows.')
   scheduled: bool

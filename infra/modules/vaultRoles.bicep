@@ -22,7 +22,10 @@ resource onVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     properties: {
       principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        guid(subscription().id, each.role)
+      )
     }
   }
 ]

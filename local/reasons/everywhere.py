@@ -59,6 +59,10 @@ ANY_FLOW: Texts = {
         "A document of the store can't be read.", "Restore an earlier version of the document that the message names."
     ),
     "BadPolicy": ReasonText("The policy document is invalid.", "Correct the field that the message names."),
+    "PolicyElsewhere": ReasonText(
+        "The policy document is where older releases read it, and not where this one does.",
+        "Copy it as the message says, and delete the old one. No flow starts before, as its knobs would be lost.",
+    ),
     "NotAResourceId": ReasonText("A text isn't the resource id of an Azure resource.", "Correct it."),
     "NotACluster": ReasonText("A text isn't the resource id of an AKS cluster.", "Correct it."),
     "SettingsMissing": ReasonText("Application settings are missing.", "Set the settings that the log names."),

@@ -31,6 +31,8 @@ from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.vaults.policy import ProtectPolicy
 
+POLICY = "policy.json"
+
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All knobs, a section per concern."""

@@ -66,6 +66,7 @@ type RefusedReason = Literal[
     "NothingToCompare",
     "NothingToVerify",
     "OperationUnnamed",
+    "PolicyElsewhere",
     "OtherTrustDomain",
     "OwnedByOther",
     "PlaceTaken",

@@ -31,6 +31,7 @@ PROVIDERS = (
 CLUSTER_EVENTS, CERTIFICATE_EVENTS = "on-cluster-event", "on-certificate-event"  # after the installation's name
 CLOCK_TOLERANCE = timedelta(seconds=20)  # Linkerd's own allowance for leaves; Azure's Date header counts whole seconds
 AFTER_CODE = "infra/after-code.sh"
+UPLOAD = "az storage blob upload …  # docs/policy.md"
 DEPLOY = "make deploy"  # each of its steps may be repeated, and puts back what is missing
 _APP = '--resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP"'
 _POLICY = "correct the policy document as said, and upload it  # docs/policy.md"
@@ -114,12 +115,12 @@ def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
         *(_clusters_check(app, duty) for duty in duties),
         SelftestCheck(
             name="certificates",
-            repairs=_repairs(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
+            repairs=_repairs(app.rotator_client_id, *_vault_role(app)),
         ),
         SelftestCheck(name="roots", otherwise="GET /api/plans/rotations lists them too  # docs/rotation.md"),
         _store_check(app),
         SelftestCheck(name="evidence"),
-        SelftestCheck(name="policy document", otherwise=_POLICY),
+        SelftestCheck(name="policy", repairs=dict.fromkeys(("BadPolicy", "PolicyElsewhere"), UPLOAD)),
     ]
 
 
@@ -162,7 +163,7 @@ def _store_check(app: SelftestSettings) -> SelftestCheck:
 def key_check(app: SelftestSettings, certificate: str) -> SelftestCheck:
     """The check that a trust root's key signs, and that it is the certificate's."""
     enable = f"az keyvault key set-attributes --vault-name {app.key_vault_name} --name {certificate} --enabled true"
-    repairs = _repairs(app.rotator_client_id, "Key Vault Crypto User", _vault_scope(app)) | {"KeyUnusable": enable}
+    repairs = _repairs(app.rotator_client_id, *_vault_role(app)) | {"KeyUnusable": enable}
     replace = f'the root must be replaced (docs/rotation.md): POST /api/rotations {{"certificate": "{certificate}"}}'
     return SelftestCheck(name="key", repairs=repairs | {"WrongKey": replace}, subject=certificate)
 
@@ -231,8 +232,10 @@ def require_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:
         raise PermanentError("MissingPermissions", message)
 
 
-def _vault_scope(app: SelftestSettings) -> str:
-    return f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
+def _vault_role(app: SelftestSettings) -> tuple[str, str]:
+    """The role on the key vault, which is called after the vault's subscription, and the scope."""
+    vault = f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
+    return f"Meshward trust keeper ($(echo {vault} | cut -d / -f 3))", vault
 
 
 def _repairs(identity: str, role: str, scope: str) -> dict[str, str]:

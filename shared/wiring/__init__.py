@@ -11,7 +11,8 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from shared.domain.admission import AllowList
-from shared.domain.policy import Policy, policy_of
+from shared.domain.errors import PermanentError
+from shared.domain.policy import POLICY, Policy, policy_of
 from shared.settings import Settings
 from shared.wiring.provisioner import Provisioner
 from shared.wiring.rotator import Rotator
@@ -46,8 +47,17 @@ class Services:
         return self.verifier.evidence
 
     async def policy(self) -> Policy:
-        """The policy document, read at each call; raises PermanentError if it is refused."""
-        return policy_of(await self.ledger.read("policy.json"))
+        """The policy document, read at each call; raises PermanentError if it is refused.
+
+        Only people may write where it is read from. One that is in the store alone, where older releases read it, isn't
+        taken for none.
+        """
+        document = await self.verifier.policies.read(POLICY)
+        if document is None and await self.ledger.read(POLICY) is not None:
+            raise PermanentError(
+                "PolicyElsewhere", f"copy {POLICY} from {self.settings.store_url} to {self.settings.policy_url}"
+            )
+        return policy_of(document)
 
     async def allow_list(self) -> AllowList:
         """Which clusters belong to which trust domain, read at each call; raises PermanentError if it is refused."""

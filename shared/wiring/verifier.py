@@ -40,6 +40,13 @@ class Verifier(Duty):
         return Ledger(self._settings.evidence_url, self.credential)
 
     @cached_property
+    def policies(self) -> "Ledger":
+        """Where people put the policy document, and it may read."""
+        from shared.adapters.azure.ledger import Ledger
+
+        return Ledger(self._settings.policy_url, self.credential)
+
+    @cached_property
     def inventory(self) -> "Inventory":
         """Resource Graph as it sees it."""
         from shared.adapters.azure.inventory import Inventory

@@ -137,3 +137,16 @@ async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deploye
     told = await deployer.refused("infra/selftest.sh", url, MESHWARD_AUDIENCE=id)
     assert f"az provider register --subscription {SUBSCRIPTION}" in told
     assert told.endswith("FAILED\n")
+
+
+async def test_a_policy_of_evidence_is_deleted_unless_it_is_locked(deployer: Deployer) -> None:
+    arm, group = deployer.stage.world.arm, deployer.stage.world.resource_groups.add("rg-meshward")["id"]
+    account = {"id": f"{group}/providers/Microsoft.Storage/storageAccounts/stmws", "name": "stmws"}
+    arm.store({**account, "type": "Microsoft.Storage/storageAccounts", "location": "westeurope", "properties": {}})
+    policy = f"{account['id']}/blobServices/default/containers/evidence/immutabilityPolicies/default"
+    kind = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+    for state, kept in (("Locked", True), ("Unlocked", False)):
+        told = {"state": state, "immutabilityPeriodSinceCreationInDays": 9}
+        arm.store({"id": policy, "name": "default", "type": kind, "properties": told})
+        await deployer.run("infra/evidence.sh", "drop", AZURE_RESOURCE_GROUP="rg-meshward")
+        assert (arm.find(policy) is not None) is kept

@@ -258,6 +258,17 @@ async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_th
     assert root["mode"] == "swift", "a month is too short for a policy that gives two to one phase"
 
 
+async def test_a_policy_document_that_the_app_itself_can_write_is_obeyed_by_nobody(stage: RunningApp) -> None:
+    mine = stage.store / "policy.json"
+    mine.write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
+    refused = await get(stage, PLANS, 400)
+    assert refused["reason"] == "PolicyElsewhere"
+    assert str(mine.parent) in refused["message"]
+    stage.policy.write_text("{}")
+    (root,) = (await get(stage, PLANS))["rotations"]
+    assert root["mode"] == "routine", "the document that people write counts, whatever else there is"
+
+
 async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: RunningApp) -> None:
     west = {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}}
     stage.say(default={"trust": {"restarts_at_once": 5}}, clusters=west)

@@ -16,7 +16,7 @@ from tests.worlds.app import open_app
 from tests.worlds.roles import ASSIGNMENTS, SIMULATED, TABLE
 
 # test_telemetry; the data planes of Azure Storage and of the scheduler know no roles here
-ELSEWHERE = ("insights", "ledger", "evidence", "hostStorage", "scheduler")
+ELSEWHERE = ("insights", "ledger", "evidence", "policy", "hostStorage", "scheduler")
 SOON = timedelta(hours=12)
 
 

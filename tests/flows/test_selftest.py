@@ -22,8 +22,9 @@ from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.manifests import grant
 from tests.worlds.roles import ASSIGNMENTS
 
-# Those at what is verified beside clusters are tried where they are needed.
-TRIED = [each for each in ASSIGNMENTS if each["at"] not in ("shareAccount", "machineGroup", "scratchGroup")]
+# Those at what is verified beside clusters, and where vaults are made, are tried where they are needed.
+LATER = ("shareAccount", "machineGroup", "scratchGroup", "backupGroup")
+TRIED = [each for each in ASSIGNMENTS if each["at"] not in LATER]
 EAST, NEW = "aks-east", "aks-new"
 WORKS = {EAST: ["rotator"], NEW: ["rotator", "provisioner", "verifier"]}  # by the tags of the clusters
 
@@ -197,6 +198,13 @@ async def test_evidence_that_cannot_be_read_is_told(stage: RunningApp) -> None:
     (stage.evidence / "selftest").write_text("in the way of a folder")
     what = next(line for line in await failures(stage) if line.startswith("FAIL  evidence"))
     assert what.endswith("make deploy")
+
+
+async def test_a_policy_document_where_older_releases_read_it_is_told(stage: RunningApp) -> None:
+    (stage.store / "policy.json").write_text("{}")
+    what, mend = await failure(stage)
+    assert what.startswith("FAIL  policy: copy policy.json from ")
+    assert mend.endswith("docs/policy.md")
 
 
 async def test_a_store_that_cannot_be_written_is_told(stage: RunningApp) -> None:

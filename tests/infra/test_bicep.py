@@ -56,7 +56,7 @@ def test_the_checker_finds_nothing() -> None:
 
 
 def test_the_table_of_contents_stays_one() -> None:
-    assert len((INFRA / "main.bicep").read_text().splitlines()) <= 180
+    assert len((INFRA / "main.bicep").read_text().splitlines()) <= 190
 
 
 def test_bicep_sets_each_setting_that_the_app_needs_and_none_that_it_does_not_know() -> None:
@@ -87,6 +87,18 @@ def test_queries_compute_with_fields_that_are_numbers() -> None:
     for query in queries():
         for name in re.findall(r"toint\(customDimensions\.(\w+)\)", query):
             assert {fields_of(known()[message])[name] for message in asked(query)} == {"number"}, query
+
+
+def test_what_callers_do_wrong_is_no_failed_invocation_whether_the_host_sends_requests_or_dependencies() -> None:
+    (query,) = [query for query in queries() if query.startswith("union requests")]
+    assert query.startswith("union requests, dependencies | where success == false and resultCode !startswith '4' |")
+    assert query.endswith("| where itemType == 'request' or type == 'InProc'")  # no call that the app makes to others
+
+
+def test_no_script_sets_the_update_strategy_which_older_releases_of_az_do_not_know() -> None:
+    scripts = [*INFRA.rglob("*.sh"), INFRA.parent / "azure.yaml", *(INFRA.parent / ".github").rglob("*.yml")]
+    assert len(scripts) > 20
+    assert [str(script) for script in scripts if "update-strategy" in script.read_text()] == []
 
 
 def test_each_event_subscription_leads_to_a_trigger() -> None:

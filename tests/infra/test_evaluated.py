@@ -22,7 +22,7 @@ def test_each_assignment_of_the_table_is_made_at_its_scope_for_its_identity_in_e
     identities = of_type(main, "Microsoft.ManagedIdentity/userAssignedIdentities")
     holders = {one.read("properties").read("principalId"): one.name.rpartition("-")[2] for one in identities}
     found = sorted((holders[body(one)["principalId"]], at(one)) for one in made)
-    times = {"subscription": len(fleet)}
+    times = {"subscription": len(fleet), "backupGroup": len(fleet)}
     wanted = [(each["identity"], each["at"]) for each in ROLES["assignments"] for _ in range(times.get(each["at"], 1))]
     assert found == sorted(wanted)
     assert all(body(one)["principalType"] == "ServicePrincipal" for one in made)
@@ -37,6 +37,8 @@ def at(assignment: Resource) -> str:
         return "shareAccount" if scope == VERIFIED["shareAccount"] else "hostStorage"
     if kind == "containers":
         return name
+    if name == "rg-mw-backup":
+        return "backupGroup"
     group = next((word for word, id in VERIFIED.items() if scope == id), "subscription")
     return kinds.get(kind, group)
 
@@ -44,6 +46,7 @@ def at(assignment: Resource) -> str:
 def test_only_the_provisioner_assigns_roles_and_only_under_a_condition_on_roles_and_kinds_of_principals() -> None:
     write = "Microsoft.Authorization/roleAssignments/write"
     definitions = {d.id: body(d) for d in of_type(granted(), "Microsoft.Authorization/roleDefinitions")}
+    ours = deployed().read("outputs")["MESHWARD_MADE"]["principals"].values()
     may = {id for id, d in definitions.items() if write in d["permissions"][0]["actions"]}
     assert [definitions[id]["roleName"] for id in may] == [f"Meshward provisioner ({HOME})"]
     for assignment in of_type(granted(), "Microsoft.Authorization/roleAssignments"):
@@ -52,6 +55,8 @@ def test_only_the_provisioner_assigns_roles_and_only_under_a_condition_on_roles_
         if condition:
             assert all(role in condition for role in ROLES["grantable"].values())
             assert "StringEqualsIgnoreCase {'ServicePrincipal'}" in condition
+            _, _, excluded = condition.partition(":PrincipalId] ForAnyOfAllValues:GuidNotEquals {")
+            assert {*excluded.partition("}")[0].split(", ")} == {*ours}, "it grants itself nothing"
 
 
 def test_each_event_subscription_has_its_filters_its_retries_and_a_dead_letter_place_by_identity() -> None:

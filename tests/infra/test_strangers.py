@@ -267,3 +267,19 @@ def test_evidence_is_not_locked_on_an_account_that_may_be_somebody_elses(tools: 
     run = ran(tools, answers, "evidence.sh", "lock", AZURE_RESOURCE_GROUP="rg-meshward")
     assert run.returncode == 1
     assert "Several accounts of rg-meshward" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("inside", "goes"),
+    [("/providers/Microsoft.Authorization/roleAssignments/1", True), ("/providers/p/backupVaults/v", False)],
+)
+def test_a_group_for_backups_goes_with_the_installation_once_no_vault_is_in_it(
+    tools: Path, inside: str, goes: bool
+) -> None:
+    group = in_group(OTHER, "rg-meshward-backup")
+    held = ("resource list", f"{OTHER} --resource-group rg-meshward-backup", [f"{group}{inside}"])
+    found = made(tools, [("group list", OTHER, ["rg-meshward-backup"]), held, *at_home()])
+    assert (found.get(group) == "group") is goes
+    own = '{"backupResourceGroup": "rg-meshward-backup"}'
+    theirs = made(tools, [("group list", OTHER, ["rg-meshward-backup"]), held, *at_home()], MESHWARD_PARAMETERS=own)
+    assert group not in theirs, "it may have been there before"

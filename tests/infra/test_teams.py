@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local.stage import INFRA
 from tests.infra.evaluated import BicepFile
 from tests.worlds.deployed_resources import ACCOUNT, ALERT, APP, ASSIGNMENT, ROLE, body, of_type
 from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, granted, subscribed
@@ -19,7 +20,9 @@ ZONES = {
     name: f"{SHARED}/Microsoft.Network/privateDnsZones/{name}"
     for name in ("blob", "queue", "table", "vault", "topic", "scheduler")
 }
+GROUP = "Microsoft.Resources/resourceGroups"
 SCHEDULED = {"durableBackend": "DurableTaskScheduler"}
+TABLE = json.loads((INFRA / "roles.json").read_text())
 FLEET = [{"subscriptionId": HOME}, {"subscriptionId": OTHER}]
 
 
@@ -255,7 +258,7 @@ def test_evidence_and_ledger_are_written_by_roles_of_their_own() -> None:
     (store,) = [one for one in of_type(main, ACCOUNT) if one.name.endswith("s")]
     scopes = [one.id.partition("/providers/Microsoft.Authorization")[0] for one in of_type(granted(main), ASSIGNMENT)]
     held = {scope.removeprefix(store.id) for scope in scopes if scope.startswith(store.id)}
-    assert held == {"/blobServices/default/containers/ledger", "/blobServices/default/containers/evidence"}
+    assert held == {f"/blobServices/default/containers/{name}" for name in ("ledger", "evidence", "policy")}
 
 
 def test_the_app_may_create_and_read_evidence_and_do_nothing_else_there() -> None:
@@ -268,6 +271,70 @@ def test_the_app_may_create_and_read_evidence_and_do_nothing_else_there() -> Non
     assert len(on_evidence) == 1
     assert permissions["actions"] == permissions["notDataActions"] == []
     assert set(permissions["dataActions"]) == {f"{blobs}/read", f"{blobs}/add/action"}
+
+
+def test_the_policy_document_is_read_where_no_identity_of_the_app_may_write_and_named_groups_may() -> None:
+    main, writers = deployed(), "77777777-7777-4777-8777-777777777777"
+    container = settings(main)["MESHWARD_POLICY_URL"].rpartition("/")[2]
+    roles = granted(main, policyWriters=[writers])
+    held = {
+        body(one)["principalId"]: body(one)["roleDefinitionId"].rpartition("/")[2]
+        for one in of_type(roles, ASSIGNMENT)
+        if f"/containers/{container}/" in one.id
+    }
+    reader, contributor = (TABLE["builtIn"][f"Storage Blob Data {which}"] for which in ("Reader", "Contributor"))
+    assert held == {main.read("outputs")["MESHWARD_MADE"]["principals"]["verifier"]: reader, writers: contributor}
+    wide = [one.id for one in of_type(roles, ASSIGNMENT) if re.search(r"storageAccounts/\w+s/providers/", one.id)]
+    assert wide == [], "a role on the whole account of the store writes there, too"
+
+
+def test_what_makes_and_deletes_vaults_accounts_and_identities_is_granted_in_the_groups_of_backups_alone() -> None:
+    kinds = ("DataProtection", "RecoveryServices/Vaults", "ManagedIdentity", "Storage", "Network/privateEndpoints")
+    roles = granted(deployed(fleet=FLEET), fleet=FLEET)
+    definitions = {one.id: body(one)["permissions"][0]["actions"] for one in of_type(roles, ROLE)}
+    changing = {
+        id
+        for id, actions in definitions.items()
+        if any(
+            each.startswith(f"Microsoft.{kind}") and not each.endswith("/read") for kind in kinds for each in actions
+        )
+    }
+    scopes = {
+        one.id.partition("/providers/Microsoft.Authorization")[0]
+        for one in of_type(roles, ASSIGNMENT)
+        if body(one)["roleDefinitionId"] in changing and body(one)["principalId"] != verifier(roles)
+    }
+    assert scopes == {f"/subscriptions/{each['subscriptionId']}/resourceGroups/rg-mw-backup" for each in FLEET}
+
+
+def verifier(roles: BicepFile) -> str:
+    found: str = roles.parameters["made"]["principals"]["verifier"]
+    return found
+
+
+def test_a_group_for_backups_is_made_in_each_subscription_unless_it_is_there() -> None:
+    groups = [one.id for one in of_type(deployed(fleet=FLEET), GROUP) if one.name == "rg-mw-backup"]
+    assert groups == [f"/subscriptions/{each['subscriptionId']}/resourceGroups/rg-mw-backup" for each in FLEET]
+    kept = deployed().parameters["kept"] | {"backupGroups": [HOME, OTHER]}
+    assert [one for one in of_type(deployed(fleet=FLEET, kept=kept), GROUP) if one.name == "rg-mw-backup"] == []
+
+
+def test_the_rotator_can_neither_import_nor_delete_purge_or_back_up_what_the_key_vault_holds() -> None:
+    main = deployed(reuse={"keyVaultId": VAULT})
+    roles = granted(main)
+    held = [one for one in of_type(roles, ASSIGNMENT) if one.id.startswith(f"{VAULT}/")]
+    definitions = {one.id: body(one)["permissions"] for one in of_type(roles, ROLE)}
+    (permissions,) = definitions[body(held[0])["roleDefinitionId"]]
+    assert len(held) == 1, "also in a vault of another subscription"
+    assert permissions["actions"] == permissions["notDataActions"] == []
+    data = "Microsoft.KeyVault/vaults"
+    assert {each.removeprefix(f"{data}/") for each in permissions["dataActions"]} == {
+        "certificates/read",
+        "certificates/create/action",
+        "certificates/update/action",
+        "keys/read",
+        "keys/sign/action",
+    }
 
 
 def test_our_roles_are_defined_where_the_installation_is_though_its_fleet_is_elsewhere() -> None:

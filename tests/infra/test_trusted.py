@@ -23,6 +23,7 @@ MADE: dict[str, Any] = {
     "keyVaultId": VAULT,
     "keyVaultTopicId": VAULT_TOPIC,
     "actionGroupId": ACTIONS,
+    "backupResourceGroup": "rg-meshward-backup",
 }
 
 

@@ -5,5 +5,5 @@ import json
 from local.stage import INFRA
 
 TABLE = json.loads((INFRA / "roles.json").read_text())
-SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount", "machineGroup", "scratchGroup")
+SIMULATED = ("subscription", "backupGroup", "keyVault", "eventTopic", "shareAccount", "machineGroup", "scratchGroup")
 ASSIGNMENTS = [each for each in TABLE["assignments"] if each["at"] in SIMULATED]

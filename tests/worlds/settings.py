@@ -14,6 +14,7 @@ def settings(world: World) -> Settings:
         event_topic_url="",
         store_url="",
         evidence_url="",
+        policy_url="",
         backup_resource_group="rg-backup",
         rotator_client_id="",
         provisioner_client_id="",

@@ -7,8 +7,6 @@ from local.stage import RunningApp
 from local.tables import stored
 from shared.domain.documents import Mark
 
-PEOPLES = "policy.json"
-
 
 def misplaced(stage: RunningApp) -> list[str]:
     """Files of the ledger and of the evidence whose kind belongs to the other, or that are of no kind."""
@@ -18,7 +16,7 @@ def misplaced(stage: RunningApp) -> list[str]:
 def _strangers(folder: Path, *, evidence: bool) -> list[str]:
     own = [_form(each) for each in stored() if each.evidence is evidence]
     found = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    return [path for path in found if path != PEOPLES and not any(form.fullmatch(path) for form in own)]
+    return [path for path in found if not any(form.fullmatch(path) for form in own)]
 
 
 def _form(each: Mark) -> re.Pattern[str]:

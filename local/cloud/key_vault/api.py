@@ -247,9 +247,15 @@ class KeyVaults:
 
 
 def data_action(call: CloudRequest) -> str:
-    """The data action that a request asks for, such as Microsoft.KeyVault/vaults/keys/sign/action."""
-    things, *rest = re.sub("^/vaults/[^/]+", "", call.path).strip("/").removeprefix("deleted").split("/")
-    return f"Microsoft.KeyVault/vaults/{things}/{_VERBS.get(call.method) or f'{rest[-1]}/action'}"
+    """The data action that a request asks for, such as Microsoft.KeyVault/vaults/keys/sign/action.
+
+    Who may create a certificate may merge it (Key Vault's REST reference).
+    """
+    things, *rest = re.sub("^/vaults/[^/]+", "", call.path).strip("/").split("/")
+    verb = _VERBS.get(call.method) or f"{'create' if rest[-1] == 'merge' else rest[-1]}/action"
+    if things.startswith("deleted") and call.method == "DELETE":
+        verb = "purge/action"
+    return f"Microsoft.KeyVault/vaults/{things.removeprefix('deleted')}/{verb}"
 
 
 def _bytes64(text: str) -> bytes:

@@ -67,7 +67,7 @@ async def test_a_restore_that_was_accepted_without_an_operation_is_found_by_its_
 async def doubled(app: Path) -> AsyncIterator[tuple[RunningApp, str]]:
     """A machine's restore that Azure took twice, and the verification's id: the job that isn't followed takes hours."""
     async with open_app(seed=scenario.seed_machine, settings=NO_TRUST, app=app, judged=False) as stage:
-        (stage.store / "policy.json").write_text(POLICY)
+        stage.policy.write_text(POLICY)
         await stage.clock.advance(HOUR)
         outcomes = stage.world.recovery_vaults.jobs.outcomes["Restore"]
         outcomes += [JobOutcome[MachineDisk](seconds=seconds) for seconds in (8 * 3600, 2_100)]

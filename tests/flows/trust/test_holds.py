@@ -107,7 +107,7 @@ async def test_an_abort_that_comes_while_the_policy_document_is_refused_acts_onc
     async with small_mesh() as stage:
         announce(stage)
         await reach(stage, "distribute")
-        (stage.store / "policy.json").write_text("{}}")
+        stage.policy.write_text("{}}")
         assert (await held(stage))["reason"] == "BadPolicy"
         await send(stage, "abort")
         await stage.clock.advance(HOUR)

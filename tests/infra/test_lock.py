@@ -1,0 +1,63 @@
+"""The evidence is locked when somebody says so, in words that tell what that means, and never by a removal."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.infra.test_strangers import HOME, OURS, at_home, ran, tools
+from tests.infra.test_trusted import GROUP, MADE, there
+
+__all__ = ["tools"]
+
+ACCOUNT = "stmeshwardabc123s"
+POLICY = "storage container immutability-policy"
+
+
+@pytest.fixture(autouse=True)
+def noting(tools: Any) -> None:
+    """What `az` was asked is noted."""
+    az = tools / "az"
+    az.write_text(az.read_text().replace("exec", f'echo "$*" >>"{tools}/asked"\nexec', 1))
+
+
+def after_code(tools: Any, **environ: str) -> str:
+    """What the last step of a rollout says, where the evidence isn't locked."""
+    given = {"AZURE_LOCATION": "westeurope", "AZURE_RESOURCE_GROUP": GROUP, "FUNCTION_APP": f"func-{OURS}"}
+    answers = [*there(), ("storage account list", "", [ACCOUNT]), (f"{POLICY} show", "", ["Unlocked"])]
+    told = {"MESHWARD_MADE": msgspec.json.encode(MADE).decode(), "MESHWARD_TOPIC_PRINCIPALS": "[]"}
+    run = ran(tools, answers, "after-code.sh", **given, **told, **environ)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_whoever_locks_the_evidence_reads_what_that_means_and_what_is_not_locked(tools: Any) -> None:
+    told = after_code(tools, LOCK="yes")
+    assert f"The evidence of {GROUP} is locked: its retention can only be extended." in told
+    assert "All else is in the ledger, which isn't locked and can be changed." in told
+    assert f"{POLICY} lock" in (tools / "asked").read_text()
+
+
+def removed(tools: Any, state: str) -> list[str]:
+    """What was asked of `az` once somebody removes an installation whose evidence is so."""
+    answers = [*at_home(), ("storage account list", "", [ACCOUNT]), (f"{POLICY} show", "", [state])]
+    answers.append(("group list", HOME, [GROUP]))
+    ran(tools, answers, "remove.sh", "--yes", MESHWARD_SUBSCRIPTION_IDS=HOME)
+    asked: list[str] = (tools / "asked").read_text().splitlines()
+    return [each for each in asked if each.startswith(("group delete", f"{POLICY} delete"))]
+
+
+def test_a_removal_deletes_a_policy_that_is_not_locked_before_its_group(tools: Any) -> None:
+    policy, group = removed(tools, "Unlocked")
+    assert f"--account-name {ACCOUNT} --container-name evidence --if-match" in policy
+    assert group.startswith("group delete")
+
+
+def test_a_removal_leaves_a_locked_policy_alone(tools: Any) -> None:
+    assert [each for each in removed(tools, "Locked") if each.startswith(POLICY)] == []
+
+
+@pytest.mark.parametrize("said", [{}, {"LOCK": "no"}])
+def test_nothing_is_locked_unless_somebody_says_yes(tools: Any, said: dict[str, str]) -> None:
+    assert "locked" not in after_code(tools, **said)
+    assert f"{POLICY} lock" not in (tools / "asked").read_text()
