@@ -12,6 +12,7 @@ from typing import Literal, NewType
 type RefusedReason = Literal[
     "AlreadyRotated",
     "AnswerUnreadable",
+    "ApiServerElsewhere",
     "BadIssuer",
     "BadPolicy",
     "BadTag",
@@ -48,6 +49,7 @@ type RefusedReason = Literal[
     "NoTrustDomain",
     "NoUsablePoint",
     "NotACluster",
+    "NotAName",
     "NotAResourceId",
     "NotAnAccount",
     "NotExternalCA",

@@ -164,6 +164,9 @@ class _WithCredential:
     clusters: Clusters
     credential: sdk.AsyncCredential
 
+    async def hosts(self, resource_id: str) -> frozenset[str]:
+        return await self.clusters.hosts(resource_id)
+
     async def kubeconfig(self, resource_id: str) -> str:
         return await self.clusters.kubeconfig(resource_id)
 
