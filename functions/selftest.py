@@ -17,6 +17,7 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.engine.incoming import envelope_of, log_declined
+from functions.engine.many import one_of_many
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.selftest import (
@@ -124,7 +125,8 @@ async def probe(check: SelftestCheck) -> SelftestFinding:
 
 async def _tried(check: SelftestCheck, trial: Awaitable[object]) -> SelftestFinding:
     try:
-        await trial
+        with one_of_many(f"{check.name} {check.subject}"):
+            await trial
     except MeshwardError as error:
         return finding(check, error)
     return finding(check)

@@ -7,6 +7,7 @@ with that of the plan of that moment.
 import asyncio
 
 from functions.engine.client import Client
+from functions.engine.many import one_of_many
 from functions.trust.fleet_steps import find_work
 from functions.trust.meshes import MESHES
 from functions.trust.rotation import find_rotation, find_upcoming, request_rotation, rotate_trust_root
@@ -61,7 +62,8 @@ async def _members(rotation: Rotation) -> list[MemberPlan]:
 async def _member(member: Member, slots: asyncio.Semaphore) -> MemberPlan:
     try:
         async with slots:
-            return await MESHES[member.rotation.mesh].plan(member)
+            with one_of_many(member.cluster):
+                return await MESHES[member.rotation.mesh].plan(member)
     except MeshwardError as error:
         return MemberPlan(cluster=member.cluster, blocker=Blocker(reason=error.reason, message=error.message))
 

@@ -4,6 +4,7 @@ The SDKs' own retries are off: they would sleep inside an invocation and could s
 TemporaryError with the service's Retry-After, and the step is called again by a durable timer.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -25,11 +26,12 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.identity.aio import ManagedIdentityCredential
 
-from shared.domain.errors import PermanentError, TemporaryError, service_code
+from shared.domain.errors import PermanentError, TemporaryError, service_code, shown
 from shared.settings import Settings
 
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
+_WHOM = re.compile(r"(?<=The client )'[^']*' with object id '[^']*' ")
 # What the SDKs' models, and what reads them, raise over a body of another form.
 _MISREAD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -194,4 +196,6 @@ def _retry_after(error: HttpResponseError) -> float | None:
 
 
 def _brief(error: Exception) -> str:
-    return " ".join(str(getattr(error, "message", error)).split())[:500]  # Key Vault names the action in a later line
+    """What Azure says; Key Vault names the action in a later line, Resource Manager after whom it refuses."""
+    said = " ".join(str(getattr(error, "message", error))[:5000].split())
+    return shown(_WHOM.sub("", said))
