@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
 from shared.adapters.azure.keys import signed, verifies
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, shown
 from shared.domain.trust.new_root import CertificateRequest, CertificateVersion
 from shared.domain.trust.roots import VaultCertificate
 from shared.settings import Settings
@@ -91,7 +91,7 @@ class KeyVault:
             found = await unless_absent(self._client.get_certificate_operation(name))
         if found is None:
             return None
-        error = str(found.error.message if found.error else found.status_details or "")
+        error = shown(str(found.error.message if found.error else found.status_details or ""))
         return CertificateRequest(issuer=plain(found.issuer_name), status=plain(found.status), error=error)
 
     async def requested_key(self, name: str) -> EllipticCurvePublicKey:

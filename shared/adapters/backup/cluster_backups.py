@@ -12,6 +12,7 @@ from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
 from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, properties_of, read, translated
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
+from shared.domain.errors import shown
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import FoundInstance, FoundOperation, SoftDeleted, Validation
 from shared.domain.vaults.protection import Protection
@@ -117,7 +118,7 @@ def _found(instance: models.BackupInstanceResource) -> FoundInstance:
         state=plain(properties.provisioning_state),
         protection=plain(properties.current_protection_state),
         policy=properties.policy_info.policy_id,
-        message=f"{error.code}: {error.message}" if error else "",
+        message=shown(f"{error.code}: {error.message}") if error else "",
     )
 
 

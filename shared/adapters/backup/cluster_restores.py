@@ -21,7 +21,7 @@ from shared.adapters.azure.common import (
 from shared.adapters.backup.cluster_backups import data_source
 from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties, require_passed
 from shared.domain.cluster import CLUSTERS
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
@@ -196,7 +196,7 @@ def _restore_job(found: models.AzureBackupJobResource) -> RestoreJob:
         started=reported.start_time,
         ended=reported.end_time,
         warnings=tuple(_warned(w) for w in details or ()),
-        errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
+        errors=tuple(shown(f"{e.code}: {e.message}") for e in job.error_details or ()),
     )
 
 

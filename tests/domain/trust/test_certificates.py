@@ -39,10 +39,13 @@ def test_no_root_shares_its_subject_with_another_root_or_an_issuer() -> None:
     assert issuer.subject.rfc4514_string() == f"CN=identity.linkerd.{DOMAIN}"
 
 
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+
+
 def as_version_2(certificate: x509.Certificate) -> str:
     """The certificate in PEM, with a version that nobody uses."""
     der = certificate.public_bytes(Encoding.DER).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", 1)
-    return f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(der).decode()}-----END CERTIFICATE-----\n"
+    return f"{_BEGIN}\n{base64.encodebytes(der).decode()}{_END}\n"
 
 
 @pytest.mark.parametrize("text", ["", "x", pem(NEW)[:200], as_version_2(NEW), pem(OLD) + as_version_2(NEW), "\ud800"])
@@ -59,6 +62,3 @@ def test_a_bundle_of_more_than_some_hundred_certificates_is_not_read() -> None:
 @given(st.text() | st.binary().map(lambda b: f"{_BEGIN}\n{base64.b64encode(b).decode()}\n{_END}\n"))
 def test_whatever_a_pod_calls_its_roots_is_read_or_is_none(text: str) -> None:
     assert isinstance(fingerprints(text), frozenset)
-
-
-_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
