@@ -18,6 +18,11 @@ ANY_FLOW: Texts = {
         "A cluster's kubeconfig names a server that Resource Manager doesn't know as the cluster's. Nothing was sent.",
         "Find out who changed the cluster. Its API server is at `fqdn` or `privateFqdn` of `az aks show`, by HTTPS.",
     ),
+    "OutsideFleet": ReasonText(
+        "A request was about to leave the subscriptions of the settings. It wasn't sent.",
+        "Look at where the URL in the message comes from. If it is right, add its subscription to "
+        "`MESHWARD_SUBSCRIPTION_IDS`.",
+    ),
     "OperationUnnamed": ReasonText(
         "Azure accepted a request and named no operation, so that nobody can tell how it ends.",
         "Look at what the message names in Azure, then start again: Meshward goes on from what is there.",

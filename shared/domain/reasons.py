@@ -61,6 +61,7 @@ type RefusedReason = Literal[
     "NothingToVerify",
     "OperationUnnamed",
     "OtherTrustDomain",
+    "OutsideFleet",
     "OwnedByOther",
     "PlaceTaken",
     "ProtectedElsewhere",

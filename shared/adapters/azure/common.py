@@ -26,6 +26,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.identity.aio import ManagedIdentityCredential
 
+from shared.adapters.azure.scope import WithinFleet
 from shared.domain.errors import PermanentError, TemporaryError, service_code, shown
 from shared.settings import Settings
 
@@ -89,6 +90,7 @@ class Management:
                 credential=self._credential,
                 subscription_id=subscription,
                 base_url=self._settings.arm_url,
+                per_call_policies=[WithinFleet(self._settings.arm_url, self._settings.subscriptions)],
                 **self._options,
             )
         return cast("C", self._clients[key])

@@ -177,5 +177,6 @@ async def test_what_is_no_id_is_never_asked_for(right: str, call: Call) -> None:
 @given(ids() | mangled, st.sampled_from(sorted(CALLS)))
 def test_whatever_is_asked_for_has_no_segment_that_a_server_reads_otherwise(text: str, name: str) -> None:
     for path in asyncio.run(asked(CALLS[name][1], text)):
+        assert path.startswith((f"/subscriptions/{GUID}/", "/carts")) or name == "clusters"
         assert not {"", ".", ".."} & set(path.split("/")[1:])
         assert set(unquote(path)) <= SAFE

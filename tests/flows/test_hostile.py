@@ -1,0 +1,120 @@
+"""What strangers may send to the app's entrances: no answer is a 5xx, no worker dies, no line of the log is theirs."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions import routes
+from local import scenario
+from local.stage import RunningApp
+from tests.worlds.ids import HOSTILE, ids, mangled
+
+LONGEST_LINE = 6_000
+DEPTHS = (500, 900, 990, 1_500, 5_000, 100_000)
+POSTS = [route for route in routes.ROUTES if route.body is not routes.Nothing]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def call(
+    http: aiohttp.ClientSession, stage: RunningApp, method: str, path: str, **request: Any
+) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {stage.token()}", **request.pop("headers", {})}
+    async with http.request(method, f"{stage.host.url}/api/{path}", headers=headers, **request) as answer:
+        return answer.status, await answer.json()
+
+
+async def announce(http: aiohttp.ClientSession, stage: RunningApp, function: str, event: dict[str, Any]) -> int:
+    url = f"{stage.host.url}/runtime/webhooks/eventgrid?functionName={function}"
+    async with http.post(url, data=json.dumps([event]), headers={"aeg-event-type": "Notification"}) as answer:
+        return answer.status
+
+
+def written(cluster: object, **envelope: object) -> dict[str, Any]:
+    return {
+        "id": "1",
+        "subject": "x",
+        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+        "eventTime": "2027-01-15T08:00:00Z",
+        "dataVersion": "2",
+        "data": {"operationName": "Microsoft.ContainerService/managedClusters/write", "resourceUri": cluster},
+        **envelope,
+    }
+
+
+async def test_a_body_that_nests_however_deeply_is_refused(stage: RunningApp, http: aiohttp.ClientSession) -> None:
+    for route in POSTS:
+        field = next(iter(msgspec.structs.fields(route.body))).name
+        for depth in DEPTHS:
+            body = f'{{"{field}":{"[" * depth}{"]" * depth}}}'.encode()
+            status, answer = await call(http, stage, "POST", route.path, data=body)
+            assert (status, answer["reason"]) == (400, "MalformedBody"), (route.path, depth)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_a_policy_that_nests_however_deeply_is_refused_by_name(
+    stage: RunningApp, http: aiohttp.ClientSession, depth: int
+) -> None:
+    cluster = next(r for r in stage.world.arm.resources.values() if r["name"] == scenario.NEW_CLUSTER)
+    for text in ("[" * depth + "]" * depth, '{"default":' + '{"trust":' * depth + "1" + "}" * depth + "}", "[" * depth):
+        (stage.store / "policy.json").write_text(text)
+        status, answer = await call(http, stage, "GET", "plans/protections", params={"cluster_id": cluster["id"]})
+        assert (status, answer["reason"]) == (400, "BadPolicy")
+        assert len(answer["message"]) < 400
+
+
+async def test_the_url_of_a_status_is_none_that_a_caller_names(stage: RunningApp, http: aiohttp.ClientSession) -> None:
+    headers = {"Host": "mallory.example", "X-Forwarded-Host": "mallory.example"}
+    status, answer = await call(http, stage, "POST", "selftest", headers=headers)
+    assert (status, answer["status_url"]) == (202, f"/api/instances/{answer['instance_id']}")
+
+
+async def test_no_id_however_long_or_broken_writes_a_long_line_of_the_log_or_one_of_its_own(
+    stage: RunningApp, http: aiohttp.ClientSession
+) -> None:
+    forged = "\nWARNING step refused forged=1"
+    long = f"/subscriptions/{'x' * 3_000_000}"
+    for text in (long, forged, f"{HOSTILE['a newline within']}{forged}"):
+        await announce(http, stage, "on_cluster_event", written(text))
+        await announce(http, stage, "on_cluster_event", written("x", id=text))
+        await announce(http, stage, "on_cluster_event", written("x", eventType=text))
+        await announce(http, stage, "on_certificate_event", written("x", id=text))
+        await call(http, stage, "POST", "protections", json={"cluster_id": text})
+    assert any("event declined" in line for line in stage.log)
+    assert max(map(len, stage.log)) < LONGEST_LINE
+    assert not [line for line in stage.log if line.startswith("WARNING step refused forged")]
+
+
+@given(st.data())
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+async def test_whatever_is_sent_to_any_entrance_no_answer_is_a_fault_of_ours(
+    stage: RunningApp, http: aiohttp.ClientSession, data: st.DataObject
+) -> None:
+    route = data.draw(st.sampled_from(routes.ROUTES))
+    texts = st.text(max_size=60) | ids() | mangled | st.sampled_from(sorted(HOSTILE.values()))
+    path = "/".join(_quoted(data.draw(texts)) if part.startswith("{") else part for part in route.path.split("/"))
+    fields = [field.name for field in msgspec.structs.fields(route.body or route.query)]
+    values = texts | st.none() | st.integers() | st.booleans() | st.lists(texts, max_size=2)
+    body = data.draw(st.dictionaries(st.sampled_from(fields) if fields else st.text(max_size=5), values, max_size=3))
+    query = {f.name: data.draw(texts) for f in msgspec.structs.fields(route.query)}
+    workers = stage.log.count("the worker died; starting another")
+    if path != "selftest":
+        status, _ = await call(http, stage, route.method, path, json=body, params=query)
+        assert status < 500, (path, body, query)
+    await announce(http, stage, "on_cluster_event", written(data.draw(values), id=data.draw(texts)))
+    assert stage.log.count("the worker died; starting another") == workers
+
+
+def _quoted(text: str) -> str:
+    return quote(text.encode(errors="replace"), safe="") or "x"
