@@ -32,9 +32,7 @@ async def call(
 ) -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {stage.token()}", **request.pop("headers", {})}
     async with http.request(method, f"{stage.host.url}/api/{path}", headers=headers, **request) as answer:
-        is_json = (
-            answer.content_type == "application/json"
-        )  # not so the host's own answers
+        is_json = answer.content_type == "application/json"  # not so the host's own answers
         return answer.status, await answer.json() if is_json else None
 
 
