@@ -199,5 +199,5 @@ def _retry_after(error: HttpResponseError) -> float | None:
 
 def _brief(error: Exception) -> str:
     """What Azure says; Key Vault names the action in a later line, Resource Manager after whom it refuses."""
-    said = " ".join(str(getattr(error, "message", error))[:5000].split())
-    return shown(_WHOM.sub("", said))
+    text = " ".join(str(getattr(error, "message", error))[:5000].split())
+    return shown(_WHOM.sub("", text))

@@ -1,4 +1,4 @@
-"""How much of a cluster's data is read, and for how long: whoever can make a pod decides on both.
+"""How much of a cluster's data is read, and for how long: who can make a pod decides on both.
 
 Rules:
 - What is beyond a bound is never read to its end. It is a fact about that cluster or pod, with its name.

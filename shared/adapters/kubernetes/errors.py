@@ -51,7 +51,7 @@ def refusal(
 ) -> PermanentError | TemporaryError:
     """The error for an answer that isn't the one that was asked for; `doing` names the act in its message."""
     status, after = answer.status, answer.headers.get("Retry-After", "")
-    message = f"{doing}: {status} {_said(content, secret=secret) or _phrase(status)}"
+    message = f"{doing}: {status} {_quoted(content, secret=secret) or _phrase(status)}"
     if status in (401, 403):
         return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 410, 412, 429) or status >= 500:
@@ -60,7 +60,7 @@ def refusal(
     return PermanentError(service_code(f"Http{status}"), message)
 
 
-def _said(content: bytes, *, secret: bool) -> str:
+def _quoted(content: bytes, *, secret: bool) -> str:
     """What the API server says: which permission is missing, or which field is in the way; of a Secret, the reason."""
     try:
         found = msgspec.json.decode(content, type=_Status, strict=False)

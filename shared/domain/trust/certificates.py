@@ -34,7 +34,7 @@ def pem(certificate: x509.Certificate) -> str:
 def certificates_in(text: str) -> list[x509.Certificate]:
     """The certificates of some PEM; raises ValueError, whatever it is that can't be read.
 
-    Whoever makes a pod writes such a text: of what a certificate may be, the library refuses some with other errors.
+    Who makes a pod writes such a text, and the library refuses some certificates with other errors.
     """
     if len(text) > _LONGEST_PEM:
         raise ValueError(f"there are more than {_LONGEST_PEM} characters")

@@ -20,9 +20,9 @@ from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.shares import FileShare
-from tests.adapters.azure.test_hostile_ids import Listening, RequestMade, of
 from tests.worlds import sdk
 from tests.worlds.ids import GUID, SAFE, ids, mangled
+from tests.worlds.listening import Listening, RequestMade, of
 from tests.worlds.settings import settings
 
 OTHER = "22222222-2222-4222-8222-222222222222"
