@@ -7,6 +7,7 @@ what serves a POST returns the id of the instance that it has started, or raised
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -207,7 +208,7 @@ def _answer(req: func.HttpRequest, result: object) -> func.HttpResponse:
         return result
     if req.method == "GET":
         return _json(200, result)
-    status_url = f"{req.url.split('/api/')[0]}/api/instances/{result}"
+    status_url = f"/api/instances/{quote(str(result), safe='')}"  # callers know the host; a Host header may name any
     body = {"instance_id": result, "status_url": status_url}
     return _json(202, body, {"Location": status_url, "Retry-After": "10"})
 

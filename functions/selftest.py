@@ -17,6 +17,7 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.engine.incoming import declined_if_refused, envelope_of
+from functions.engine.many import one_of_many
 from functions.trust.roots import all_lineages, refused_roots, roots_seen
 from shared.domain.admission import AllowList, Fleet
 from shared.domain.errors import MeshwardError, NotConverged
@@ -133,7 +134,8 @@ async def probe(check: SelftestCheck) -> SelftestFinding:
 
 async def _tried(check: SelftestCheck, trial: Awaitable[object]) -> SelftestFinding:
     try:
-        await trial
+        with one_of_many(f"{check.name} {check.subject}"):
+            await trial
     except MeshwardError as error:
         return finding(check, error)
     return finding(check)

@@ -10,7 +10,7 @@ token="$(az account get-access-token --resource "${MESHWARD_AUDIENCE:?comes from
 call() {
   printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --fail --config - "$@"
 }
-status="$(call --request POST --data '' "$app/api/selftest" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status_url"])')"
+status="$app$(call --request POST --data '' "$app/api/selftest" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status_url"])')"
 while :; do
   answer="$(call "$status")"
   result="$(printf %s "$answer" | python3 -c '

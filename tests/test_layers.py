@@ -117,7 +117,7 @@ def test_code_that_every_mesh_shares_names_no_mesh() -> None:
 
 # What is split at slashes, or joined by them, and is no resource id.
 NO_IDS = {
-    "functions/api.py": {'split("/api/")': "the app's own URL"},
+    "shared/adapters/azure/scope.py": {'split("/")': "a URL, of which each part is checked"},
     "shared/adapters/azure/ledger.py": {'partition("/")': "the store's URL"},
     "shared/adapters/kubernetes/api.py": {'"/".join': "a path of a Kubernetes API"},
     "shared/adapters/kubernetes/owners.py": {'partition("/")': "group and version of a Kubernetes API"},

@@ -25,7 +25,7 @@ WRITES = {
     "release": {"publish": {"attestations", "contents", "id-token"}},
 }
 STARTS = {"pull_request", "push", "schedule", "workflow_call", "workflow_dispatch"}  # none with rights for a stranger
-SAYS = re.compile(r"(vars|matrix|steps)\.[\w.-]+|github\.(token|repository)|hashFiles\(['\w/*., ]+\)")
+SAYS = re.compile(r"(vars|matrix|steps|needs)\.[\w.-]+|github\.(token|repository)|hashFiles\(['\w/*., ]+\)")
 
 
 def named(file: Path) -> str:
@@ -169,3 +169,35 @@ def test_a_rollout_from_github_gets_the_settings_of_one_by_hand() -> None:
     given = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["env"]
     assert read - asked <= given.keys()
     assert all(value == f"${{{{ vars.{name} }}}}" for name, value in given.items())
+
+
+def test_what_may_log_in_or_sign_builds_nothing_and_takes_what_was_built_by_its_hash() -> None:
+    for workflow in WORKFLOWS:
+        for job in jobs(workflow).values():
+            if "id-token" not in writing(job):
+                continue
+            runs = "\n".join(step.get("run", "") for step in job["steps"])
+            assert not re.search(r"\b(make|pip|npm|package\.sh|vendor\.sh|release\.sh)\b", runs), runs
+            if any("download-artifact" in step.get("uses", "") for step in job["steps"]):
+                assert 'echo "$SHA256 ' in runs
+                assert "sha256sum --check --strict" in runs
+
+
+def test_what_is_deployed_is_installed_by_its_hash() -> None:
+    assert "--require-hashes --no-deps" in (ROOT / "infra" / "vendor.sh").read_text()
+    lines = (ROOT / "infra" / "vendored.txt").read_text().splitlines()[1:]
+    hashed = [re.fullmatch(r"([\w.-]+==\S+) --hash=sha256:[0-9a-f]{64}", line) for line in lines]
+    assert all(hashed)
+    constraints, needed = pins("constraints.txt"), pins("requirements.txt")
+    found = pins("infra/vendored.txt")
+    assert needed.items() <= found.items() <= constraints.items(), "run infra/lock.sh"
+
+
+def pins(file: str) -> dict[str, str]:
+    return {
+        _plain(n): v for n, v in re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", (ROOT / file).read_text(), re.MULTILINE)
+    }
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

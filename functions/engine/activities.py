@@ -1,7 +1,7 @@
 """Activities: one frozen struct in, one out. See `durable` for how they are called.
 
 An activity either finishes its piece of work, raises TemporaryError ("not yet, come back") or PermanentError ("never").
-What it raises becomes a value, so that reasons stand in history whole.
+What it raises becomes a value, so that reasons stand in history whole. So does what nobody expected: `one_of_many`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,6 +13,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.logs import log
+from functions.engine.many import one_of_many
 from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.signals import StepRefused
@@ -49,7 +50,8 @@ def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[O
 
 async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]) -> ActivityOutcome:
     try:
-        done = await activity.work(msgspec.convert(request, activity.request))
+        with one_of_many(activity.name):
+            done = await activity.work(msgspec.convert(request, activity.request))
     except TemporaryError as error:
         return Waiting(error.reason, error.message, error.retry_after, error.blockers)
     except PermanentError as error:

@@ -25,7 +25,7 @@ from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFa
 
 from functions.engine.activities import Activity
 from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
-from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError, shown
 from shared.domain.pace import jitter, next_look
 from shared.domain.unique import bounded
 
@@ -209,7 +209,7 @@ class Runbook:
             records = yield when_all(calls)
         except TaskFailedError as error:
             names = ", ".join(dict.fromkeys(activity.name for activity, _ in steps))
-            raise PermanentError("StepBroken", f"{names} broke: {error}") from error
+            raise PermanentError("StepBroken", f"{names} broke: {shown(str(error))}") from error
         outcomes: list[ActivityOutcome] = msgspec.convert(records, list[ActivityOutcome])
         return outcomes
 

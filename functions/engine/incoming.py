@@ -6,16 +6,19 @@ from contextlib import contextmanager
 import azure.functions as func
 
 from functions.engine.logs import log
-from shared.domain.errors import MeshwardError
+from shared.domain.errors import InvalidEvent, MeshwardError
 from shared.domain.events import Envelope, envelope
 from shared.domain.signals import EventDeclined
 
 
 def envelope_of(event: func.EventGridEvent | func.CloudEvent) -> Envelope:
     """The envelope of an `EventGridEvent` or a `CloudEvent`; raises InvalidEvent that names what is wrong."""
-    if isinstance(event, func.CloudEvent):
-        return envelope(event.id, event.type, event.get_json())
-    return envelope(event.id, event.event_type, event.get_json())
+    kind = event.type if isinstance(event, func.CloudEvent) else event.event_type
+    try:
+        data = event.get_json()
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent("MalformedEvent", "the event's data isn't JSON") from error
+    return envelope(event.id, kind, data)
 
 
 @contextmanager

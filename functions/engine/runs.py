@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from durabletask.client import OrchestrationState
 
+from shared.domain.errors import shown
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run stands."""
@@ -41,7 +43,7 @@ def run_of(state: OrchestrationState) -> Run:
         status=state.runtime_status.name.lower(),
         progress=_parsed(state.serialized_custom_status),
         result=_parsed(state.serialized_output),
-        failure=state.failure_details.message if state.failure_details else None,
+        failure=shown(state.failure_details.message, 2000) if state.failure_details else None,
         created_at=state.created_at,
         last_updated_at=state.last_updated_at,
     )

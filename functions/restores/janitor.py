@@ -2,6 +2,7 @@
 
 from functions.engine.client import Client
 from functions.engine.logs import log
+from functions.engine.many import one_of_many
 from functions.restores.documents import placed, sends
 from shared.domain.errors import MeshwardError
 from shared.domain.restores.lease import LEASE, release_path, retained_since, unreleased, verification_of
@@ -19,7 +20,8 @@ async def clear(client: Client) -> None:
         if run and run.is_active:
             continue
         try:
-            left = await _cleared(lease)
+            with one_of_many(lease):
+                left = await _cleared(lease)
         except MeshwardError as error:
             left = [str(error)]
         if left:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from functions.engine.documents import unless_broken
 from functions.engine.logs import log
+from functions.engine.many import one_of_many
 from functions.restores.documents import spend_read
 from shared.domain.documents import moment
 from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
@@ -69,7 +70,8 @@ def _readable(job: WatchedJob) -> bool:
 async def _publish_or_log(job: WatchedJob) -> bool:
     """Whether the event went out; one job without an event doesn't hold up the others."""
     try:
-        await _publish(job)
+        with one_of_many(job.id):
+            await _publish(job)
     except NotFound as error:
         log(JobGone(job=job.id, reason=error.reason, error=error.message))
         await services().ledger.create(job.key, job.id.encode())

@@ -8,6 +8,7 @@ import asyncio
 from typing import NamedTuple
 
 from functions.engine.client import Client
+from functions.engine.many import one_of_many
 from functions.trust.fleet_steps import next_round
 from functions.trust.meshes import MESHES
 from functions.trust.roll import remembered
@@ -74,7 +75,8 @@ async def _members(rotation: Rotation) -> list[MemberPlan]:
 async def _member(member: Member, slots: asyncio.Semaphore) -> MemberPlan:
     try:
         async with slots:
-            return await MESHES[member.rotation.mesh].plan(member)
+            with one_of_many(member.cluster):
+                return await MESHES[member.rotation.mesh].plan(member)
     except MeshwardError as error:
         return MemberPlan(cluster=member.cluster, blocker=Blocker(reason=error.reason, message=error.message))
 

@@ -28,6 +28,7 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.incoming import declined_if_refused, envelope_of
 from functions.engine.logs import log
+from functions.engine.many import one_of_many
 from functions.trust.fleet_steps import (
     EndedRotation,
     app,
@@ -76,8 +77,9 @@ async def sweep(client: Client) -> None:
     for root in await find_upcoming(seen.lineages):
         log(RootLookedAt(certificate=root.certificate, days_left=(root.expires - now).days))
         try:
-            if starts_unattended(root, now, aborted=lineage_of(root.certificate, seen.lineages).aborted):
-                await start(client, rotation_of(root.certificate, seen.lineages), unattended_mode(root))
+            with one_of_many(root.certificate):
+                if starts_unattended(root, now, aborted=lineage_of(root.certificate, seen.lineages).aborted):
+                    await start(client, rotation_of(root.certificate, seen.lineages), unattended_mode(root))
         except PermanentError as error:
             log(RotationNotStarted(reason=error.reason, error=error.message))
 

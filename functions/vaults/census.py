@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from functions.engine.client import Client
 from functions.engine.documents import unless_broken
 from functions.engine.logs import log
+from functions.engine.many import one_of_many
 from functions.restores.documents import history_of
 from functions.vaults.protection import protection_for
 from functions.vaults.tagged import tagged_vaults
@@ -126,7 +127,8 @@ async def _unprotected(
     client: Client, cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault], instance: FoundItem | None
 ) -> Standing:
     try:
-        protection = protection_for(cluster, policy, vaults)
+        with one_of_many(cluster.id):
+            protection = protection_for(cluster, policy, vaults)
     except MeshwardError as error:
         return unprotected(cluster, error.reason, error.message)
     if protection is None:

@@ -20,6 +20,7 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.incoming import declined_if_refused, envelope_of
 from functions.engine.logs import log
+from functions.engine.many import one_of_many
 from functions.vaults import steps
 from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_it_succeeds
 from functions.vaults.bindings import bind_workloads
@@ -84,7 +85,8 @@ async def sweep(client: Client) -> None:
     policy, vaults = await services().policy(), await tagged_vaults()
     for cluster in await services().provisioner.clusters.list():
         try:
-            protection = protection_for(cluster, policy, vaults)
+            with one_of_many(cluster.id):
+                protection = protection_for(cluster, policy, vaults)
         except MeshwardError as error:
             log(ClusterLeftOut(cluster=cluster.id, reason=error.reason, error=error.message))
             continue

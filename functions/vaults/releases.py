@@ -20,6 +20,7 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.logs import log
+from functions.engine.many import one_of_many
 from functions.vaults.asking import ask
 from functions.vaults.bindings import close_binding
 from functions.vaults.parts import ACCESS, parts_now
@@ -78,7 +79,8 @@ async def sweep(client: Client) -> None:
     listed = {folded(cluster.id): cluster for cluster in clusters}
     for protection in found:
         try:
-            await _release_if_due(client, protection, listed.get(folded(protection.cluster_id)))
+            with one_of_many(protection.backup_vault_id):
+                await _release_if_due(client, protection, listed.get(folded(protection.cluster_id)))
         except MeshwardError as error:
             log(VaultLeftOut(vault=protection.backup_vault_id, reason=error.reason, error=error.message))
 

@@ -10,8 +10,18 @@ ANY_FLOW: Texts = {
         "Assign the role in Azure, or apply the cluster's role ([clusters.md](clusters.md)); this takes minutes.",
     ),
     "AnswerUnreadable": ReasonText(
-        "Azure gave an answer of a form that Meshward doesn't know. Nothing was concluded from it.",
-        "Start again. If it stays, report the message and the API version of Azure that it is about.",
+        "Azure or a cluster gave an answer of a form that Meshward doesn't know, or one that is larger than Meshward "
+        "reads. Nothing was concluded from it.",
+        "Look at what the message names. If Azure gave the answer, report the message and its API version.",
+    ),
+    "ApiServerElsewhere": ReasonText(
+        "A cluster's kubeconfig names a server that Resource Manager doesn't know as the cluster's. Nothing was sent.",
+        "Find out who changed the cluster. Its API server is at `fqdn` or `privateFqdn` of `az aks show`, by HTTPS.",
+    ),
+    "OutsideFleet": ReasonText(
+        "A request was about to leave the subscriptions of the settings. It wasn't sent.",
+        "Look at where the URL in the message comes from. If it is right, add its subscription to "
+        "`MESHWARD_SUBSCRIPTION_IDS`.",
     ),
     "OperationUnnamed": ReasonText(
         "Azure accepted a request and named no operation, so that nobody can tell how it ends.",
@@ -65,6 +75,7 @@ ANY_FLOW: Texts = {
     ),
     "NotAResourceId": ReasonText("A text isn't the resource id of an Azure resource.", "Correct it."),
     "NotACluster": ReasonText("A text isn't the resource id of an AKS cluster.", "Correct it."),
+    "NotAName": ReasonText("A text isn't the name of an object of Kubernetes.", "Correct it."),
     "SettingsMissing": ReasonText("Application settings are missing.", "Set the settings that the log names."),
     "SettingInvalid": ReasonText("An application setting can't be read.", "Correct the setting that the log names."),
     "MalformedEvent": ReasonText(

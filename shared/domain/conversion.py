@@ -14,7 +14,7 @@ _FAULT = re.compile(
 class Misfit(ValueError):
     """Data that doesn't fit its type: `at` is where (`.trust.issuer_lifetime`, empty for the whole), `why` says why."""
 
-    def __init__(self, error: msgspec.ValidationError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         refused, unknown, missing, why, at = _FAULT.fullmatch(str(error)).groups("")  # type: ignore[union-attr]  # it matches all
         field = refused or unknown or missing
@@ -26,5 +26,5 @@ def converted[T](found: object, kind: type[T], *, strict: bool = True) -> T:
     """The data as this type; raises Misfit. Unless `strict`, a text may stand for a number."""
     try:
         return msgspec.convert(found, kind, strict=strict)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise Misfit(error) from error

@@ -17,15 +17,16 @@ from shared.domain import reasons
 from shared.domain.reasons import Reason, ServiceCode
 
 _LONGEST_QUOTE = 200
+_LONGEST_MESSAGE = 2000  # a sentence of ours, with what it quotes
 
 
 class MeshwardError(Exception):
     """A reason (one CamelCase word, for machines) and a message (a sentence that says what to do, for people)."""
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(f"{reason}: {message}")
         self.reason: Reason = reason
-        self.message = message
+        self.message = shown(message, _LONGEST_MESSAGE)
+        super().__init__(f"{reason}: {self.message}")
 
 
 class PermanentError(MeshwardError):
@@ -91,9 +92,9 @@ class NotConverged(TemporaryError):
     """Under way, not there yet."""
 
 
-def shown(text: str) -> str:
+def shown(text: str, most: int = _LONGEST_QUOTE) -> str:
     """A text from outside as messages may quote it: at most 200 characters, none of which moves a cursor."""
-    short = text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
+    short = text if len(text) <= most else f"{text[: most - 1]}…"
     return "".join(letter if letter.isprintable() else "�" for letter in short)
 
 

@@ -24,7 +24,7 @@ import msgspec
 from shared.domain.admission import AllowList, require_scope
 from shared.domain.cluster import cluster_id
 from shared.domain.conversion import Misfit, converted
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, shown
 from shared.domain.knobs import renamed
 from shared.domain.resource_id import folded, same
 from shared.domain.restores.policy import VerifyPolicy
@@ -32,6 +32,7 @@ from shared.domain.trust.policy import TrustPolicy
 from shared.domain.vaults.policy import ProtectPolicy
 
 POLICY = "policy.json"
+_LONGEST = 1024 * 1024  # bytes; a layer for each of a thousand clusters takes half of it
 
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,10 +82,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def policy_of(document: bytes | None) -> Policy:
     """Read and check the document; raises PermanentError "BadPolicy" that says where what is wrong."""
+    if document and len(document) > _LONGEST:
+        raise PermanentError("BadPolicy", f"the policy document has more than {_LONGEST} bytes")
     try:
         found = json.loads(document) if document else {}
-    except ValueError as error:
-        raise PermanentError("BadPolicy", f"the policy document isn't JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise PermanentError("BadPolicy", f"the policy document isn't JSON: {shown(str(error))}") from error
     policy = _current(_converted(found, Policy, "$"))
     _converted(policy.default, Knobs, "$.default")
     for part, kind in (("trust_domains", TrustDomain), ("clusters", Knobs)):
@@ -131,4 +134,4 @@ def _converted[T](found: Any, kind: type[T], path: str) -> T:
 
 
 def _bad_policy(path: str, why: str) -> PermanentError:
-    return PermanentError("BadPolicy", f"the policy document is refused: {path}: {why}")
+    return PermanentError("BadPolicy", f"the policy document is refused: {shown(path)}: {shown(why)}")

@@ -12,6 +12,7 @@ from typing import Literal, NewType
 type RefusedReason = Literal[
     "AlreadyRotated",
     "AnswerUnreadable",
+    "ApiServerElsewhere",
     "BadIssuer",
     "BadPolicy",
     "BadTag",
@@ -53,6 +54,7 @@ type RefusedReason = Literal[
     "NoTrustDomain",
     "NoUsablePoint",
     "NotACluster",
+    "NotAName",
     "NotAResourceId",
     "NotAdmitted",
     "NotAnAccount",
@@ -68,6 +70,7 @@ type RefusedReason = Literal[
     "OperationUnnamed",
     "PolicyElsewhere",
     "OtherTrustDomain",
+    "OutsideFleet",
     "OwnedByOther",
     "PlaceTaken",
     "PoliciesMissing",

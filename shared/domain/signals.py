@@ -66,6 +66,13 @@ class StepRefused(Failure, frozen=True, kw_only=True, tag="step refused"):
     step: str
 
 
+class Unexpected(Failure, frozen=True, kw_only=True, tag="unexpected error"):
+    """What nobody foresaw went wrong with `what`, a step, a cluster or a vault. `at` says where in the code."""
+
+    what: str
+    at: tuple[str, ...]
+
+
 class DocumentSkipped(Failure, frozen=True, kw_only=True, tag="document skipped"):
     """A document in the store is broken: what needs it goes without it, until somebody restores or removes it."""
 

@@ -15,6 +15,7 @@ from shared.adapters.kubernetes.api import (
     SERVICE_ACCOUNT,
     ClusterApi,
 )
+from shared.adapters.kubernetes.bounds import Bounds
 from shared.domain.errors import TemporaryError
 from tests.worlds.api_objects import (
     EVENT,
@@ -135,7 +136,7 @@ class _CompactedBetweenPages(ClusterApi):
     """Meshward's client of an API server that compacts its history before each page of a list but the first."""
 
     def __init__(self, cluster: ClusterUnderTest) -> None:
-        super().__init__("here", cluster.meshward._session)
+        super().__init__("here", cluster.meshward._session, Bounds())
         self._here = cluster
 
     async def _call(self, doing: str, method: str, path: str, **request: Any) -> bytes:

@@ -194,7 +194,7 @@ async def test_a_flow_started_by_hand_answers_with_the_url_of_its_status(
         http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]}
     )
     assert status == 202
-    assert headers["Location"] == answer["status_url"] == f"{stage.host.url}/api/instances/{answer['instance_id']}"
+    assert headers["Location"] == answer["status_url"] == f"/api/instances/{answer['instance_id']}"
     again = await call(http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]})
     assert again[1]["instance_id"] == answer["instance_id"]
     assert len(stage.host.instances()) == 1

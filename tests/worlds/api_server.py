@@ -169,6 +169,9 @@ class _WithCredential:
     async def kubeconfig(self, cluster: AdmittedCluster) -> str:
         return await self.clusters.kubeconfig(cluster)
 
+    async def hosts(self, cluster: AdmittedCluster) -> frozenset[str]:
+        return await self.clusters.hosts(cluster)
+
     async def token(self, cluster: AdmittedCluster) -> str:  # noqa: ARG002
         return (await self.credential.get_token(AUDIENCE)).token
 

@@ -11,7 +11,9 @@ Rules:
 import base64
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Operation, Resource, iso, not_found
 from local.cloud.entra import TENANT
@@ -51,7 +53,7 @@ class Aks:
         routes = [
             Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", arm.list_of(TYPE)),
             Route("GET", _GROUP + f"/providers/{TYPE}", arm.list_of(TYPE)),
-            Route("GET", _CLUSTER, arm.get),
+            Route("GET", _CLUSTER, self._get),
             Route("POST", _CLUSTER + "/listClusterUserCredential", self._credential),
             Route("POST", _CLUSTER + "/listClusterAdminCredential", self._no_static_credential),
             Route("GET", _CLUSTER + "/trustedAccessRoleBindings", arm.list_of(BINDING_TYPE)),
@@ -151,12 +153,23 @@ class Aks:
         }
         self._announce(event | overrides)
 
+    def _get(self, call: CloudRequest) -> Reply:
+        """The cluster, whose API server has the name at which it is on loopback."""
+        reply = self._arm.get(call)
+        if reply.status != HTTPStatus.OK:
+            return reply
+        server, _ = self._api_server(reply.body["name"])
+        return Reply(body=reply.body | {"properties": reply.body["properties"] | {"fqdn": urlsplit(server).hostname}})
+
+    def _api_server(self, name: str) -> tuple[str, bytes]:
+        """URL and authority."""
+        return self.api_servers.get(name, (f"{self._arm.wire.url}/k8s/{name}", self._arm.wire.ca_pem))
+
     def _credential(self, call: CloudRequest) -> Reply:
         cluster = self._arm.find(call.path.rpartition("/")[0])
         if cluster is None:
             return not_found(call)
-        simulated = f"{self._arm.wire.url}/k8s/{cluster['name']}", self._arm.wire.ca_pem
-        server, authority = self.api_servers.get(cluster["name"], simulated)
+        server, authority = self._api_server(cluster["name"])
         config = kubeconfig(
             name=cluster["name"],
             group=call.params["group"],

@@ -9,8 +9,9 @@ from typing import Any
 
 from azure.core.rest import HttpRequest
 from azure.mgmt.containerservice.aio import ContainerServiceClient
+from azure.mgmt.containerservice.models import ManagedCluster
 
-from shared.adapters.azure.common import Management, read, require_value, translated
+from shared.adapters.azure.common import Management, properties_of, read, require_value, translated
 from shared.domain.admission import AdmittedCluster
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
@@ -60,6 +61,12 @@ class Clusters(Management):
                 raise TemporaryError("NoKubeconfig", f"cluster {id.name} has no kubeconfig to give yet")
             return found.kubeconfigs[0].value.decode()
 
+    async def hosts(self, cluster: AdmittedCluster) -> frozenset[str]:
+        """The names of the cluster's API server, public and private, as Resource Manager knows them."""
+        id = cluster.id
+        reading = self._client(id.subscription).managed_clusters.get(id.group, id.name)
+        return await read(f"cluster {id.name}", reading, _hosts) or frozenset()
+
     async def token(self, cluster: AdmittedCluster) -> str:
         """A token that the API server of the cluster takes."""
         with translated(f"getting a token for cluster {cluster.id.name}"):
@@ -67,6 +74,11 @@ class Clusters(Management):
 
     def _client(self, subscription: str) -> ContainerServiceClient:
         return self.client(ContainerServiceClient, subscription)
+
+
+def _hosts(found: ManagedCluster) -> frozenset[str]:
+    properties = properties_of(found)
+    return frozenset(name.lower() for name in (properties.fqdn, properties.private_fqdn) if name)
 
 
 def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:

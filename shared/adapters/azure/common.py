@@ -4,6 +4,7 @@ The SDKs' own retries are off: they would sleep inside an invocation and could s
 TemporaryError with the service's Retry-After, and the step is called again by a durable timer.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -25,11 +26,13 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.identity.aio import ManagedIdentityCredential
 
-from shared.domain.errors import PermanentError, TemporaryError, service_code
+from shared.adapters.azure.scope import WithinFleet
+from shared.domain.errors import PermanentError, TemporaryError, service_code, shown
 from shared.settings import Settings
 
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
+_WHOM = re.compile(r"(?<=The client )'[^']*' with object id '[^']*' ")
 # What the SDKs' models, and what reads them, raise over a body of another form.
 _MISREAD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -87,6 +90,7 @@ class Management:
                 credential=self._credential,
                 subscription_id=subscription,
                 base_url=self._settings.arm_url,
+                per_call_policies=[WithinFleet(self._settings.arm_url, self._settings.subscriptions)],
                 **self._options,
             )
         return cast("C", self._clients[key])
@@ -194,4 +198,6 @@ def _retry_after(error: HttpResponseError) -> float | None:
 
 
 def _brief(error: Exception) -> str:
-    return " ".join(str(getattr(error, "message", error)).split())[:500]  # Key Vault names the action in a later line
+    """What Azure says; Key Vault names the action in a later line, Resource Manager after whom it refuses."""
+    text = " ".join(str(getattr(error, "message", error))[:5000].split())
+    return shown(_WHOM.sub("", text))

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
 from shared.adapters.azure.keys import scheme_of, signed, verifies
-from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError, shown
 from shared.domain.trust.certificates import PublicKey, digest_of, key_digest
 from shared.domain.trust.new_root import CertificateRequest, CertificateVersion, soft_deleted
 from shared.domain.trust.roots import VaultCertificate
@@ -107,7 +107,7 @@ class KeyVault:
             found = await unless_absent(self._client.get_certificate_operation(name))
         if found is None:
             return None
-        error = str(found.error.message if found.error else found.status_details or "")
+        error = shown(str(found.error.message if found.error else found.status_details or ""))
         key = key_digest(x509.load_der_x509_csr(bytes(found.csr)).public_key()) if found.csr else ""
         return CertificateRequest(issuer=plain(found.issuer_name), status=plain(found.status), error=error, key=key)
 

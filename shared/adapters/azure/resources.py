@@ -16,7 +16,7 @@ from azure.mgmt.storage import models as storage_models
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import Management, plain, properties_of, read, translated
-from shared.domain.errors import TemporaryError, service_code
+from shared.domain.errors import TemporaryError, service_code, shown
 from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
 from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
 
@@ -212,7 +212,7 @@ def _extension(found: Extension) -> FoundExtension:
     messages = [error.message if error else None, *(s.message for s in properties.statuses or [])]
     return FoundExtension(
         state=plain(properties.provisioning_state),
-        message="; ".join(text for text in messages if text),
+        message="; ".join(shown(text) for text in messages if text),
         principal=(identity and identity.principal_id) or "",
         account=(properties.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
     )

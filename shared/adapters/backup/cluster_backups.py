@@ -11,6 +11,7 @@ from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, 
 from shared.adapters.backup.backup_vaults import operational_policy
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
+from shared.domain.errors import shown
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import FoundInstance, FoundOperation, Validation
 from shared.domain.vaults.policy import ProtectPolicy
@@ -95,7 +96,7 @@ def _found(instance: models.BackupInstanceResource) -> FoundInstance:
         state=plain(properties.provisioning_state),
         protection=plain(properties.current_protection_state),
         policy=properties.policy_info.policy_id,
-        message=f"{error.code}: {error.message}" if error else "",
+        message=shown(f"{error.code}: {error.message}") if error else "",
     )
 
 

@@ -20,7 +20,7 @@ from shared.adapters.azure.common import (
 )
 from shared.adapters.backup.cluster_backups import data_source
 from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties, require_passed
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, same
 from shared.domain.restores.isolation import RESTORED
 from shared.domain.restores.items import DATA_SOURCES, ClusterItem, ProtectedItem, RecoveryPoint
@@ -205,7 +205,7 @@ def _restore_job(found: models.AzureBackupJobResource) -> RestoreJob:
         target=(extended and extended.recovery_destination) or "",
         point=(restored and restored.recovery_point_id) or "",
         warnings=tuple(_warned(w) for w in details or ()),
-        errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
+        errors=tuple(shown(f"{e.code}: {e.message}") for e in job.error_details or ()),
     )
 
 

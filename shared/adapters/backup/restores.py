@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from shared.adapters.azure.common import HasProperties, properties_of, unless_absent
-from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
+from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code, shown
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.items import ItemKind, RecoveryPoint
@@ -133,7 +133,7 @@ def job_of_operation(status: str, error: BackupFault | None, made: Mapping[str, 
     """The name of the job of a finished operation. A failed one answers 200, an open one may carry an error."""
     if OPERATION.require_known("the restore's operation", status) == "bad":
         code, message = (error.code, error.message) if error else (None, None)
-        raise PermanentError(service_code(code) if code else "RestoreRefused", message or status)
+        raise PermanentError(service_code(code) if code else "RestoreRefused", shown(message or status))
     job = (made or {}).get("jobId")
     if not job:
         raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
@@ -146,5 +146,5 @@ def require_passed(status: str, faults: Sequence[BackupFault]) -> None:
     if meaning == "pending":
         raise NotConverged("RestoreValidating", "Azure Backup is validating the restore")
     if faults or meaning == "bad":
-        reported = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
+        reported = "; ".join(shown(f"{fault.code}: {fault.message}") for fault in faults) or status
         raise PermanentError("RestoreNotPossible", f"Azure Backup can't make the restore: {reported}")

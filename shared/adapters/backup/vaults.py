@@ -15,6 +15,7 @@ from azure.core.exceptions import HttpResponseError
 
 from shared.adapters.azure.common import Management, plain, properties_of, read, translated
 from shared.adapters.backup.restores import BackupFault
+from shared.domain.errors import shown
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
@@ -148,5 +149,5 @@ def word(known: Iterable[str], reported: str) -> str:
 def operation_found(state: str | None, error: BackupFault | None) -> FoundOperation:
     """An operation as a service tells of it."""
     return FoundOperation(
-        state=plain(state), code=(error and error.code) or "", message=(error and error.message) or ""
+        state=plain(state), code=(error and error.code) or "", message=shown((error and error.message) or "")
     )

@@ -7,29 +7,33 @@ Rules:
 - Changes are made by server-side apply or by a patch, and what must be new by a POST. They fail rather than overwrite
   what somebody else owns or has changed meanwhile; the error is a TemporaryError (409), and the caller observes again.
 - The endpoint of an API server is asked for once, and again after it couldn't be reached; its token when it expires.
+  The token goes only to a server that Resource Manager says is the cluster's (`endpoints`).
+- What a cluster answers is read in bounds (`bounds`): of bytes, of pages and of time.
   A connection lasts as long as an activity. With a thousand clusters, connections that stay open would exceed what a
   Functions instance may have.
 """
 
 import asyncio
-import base64
-import ssl
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 import msgspec
-import yaml  # type: ignore[import-untyped]
+from yarl import URL
 
-from shared.adapters.kubernetes.errors import Absent, Expired, Forbidden, Unreachable, refusal
+from shared.adapters.kubernetes.bounds import Bounds, content_of
+from shared.adapters.kubernetes.endpoints import Endpoint, endpoint_of
+from shared.adapters.kubernetes.errors import Absent, Expired, Forbidden, OutOfBounds, Unreachable, refusal
 from shared.domain.admission import AdmittedCluster, AllowList
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId
 
 FIELD_MANAGER = "meshward"
 _TIMEOUT_SECONDS = 10.0  # until there is a connection, and until the next bytes
 _FIRST_REFUSAL = 300  # of HTTP's statuses
+_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,320}", re.ASCII)  # of a path; Kubernetes' names are shorter
 
 type Object = dict[str, Any]
 type Objects = list[Object]
@@ -60,11 +64,16 @@ class Permission(NamedTuple):
         return " ".join(filter(None, (self.verb, f"{what}.{self.kind.group}".rstrip("."), where)))
 
 
-class _Endpoint(NamedTuple):
-    """Where an API server is, and which authority its certificate is of."""
+class _Page(msgspec.Struct):
+    """A page of a list."""
 
-    url: str
-    tls: ssl.SSLContext
+    class Metadata(msgspec.Struct):
+        """Where it goes on."""
+
+        token: str = msgspec.field(default="", name="continue")
+
+    items: Objects | None
+    metadata: Metadata
 
 
 ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
@@ -85,6 +94,8 @@ RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas")
 class ClusterAccess(Protocol):
     """Says where a cluster's API server is and which token it takes."""
 
+    async def hosts(self, cluster: AdmittedCluster) -> frozenset[str]: ...
+
     async def kubeconfig(self, cluster: AdmittedCluster) -> str: ...
 
     async def token(self, cluster: AdmittedCluster) -> str: ...
@@ -93,9 +104,14 @@ class ClusterAccess(Protocol):
 class Kubernetes:
     """Opens API servers of clusters by their resource ids, as far as the list admits these."""
 
-    def __init__(self, clusters: ClusterAccess, allow_list: Callable[[], Awaitable[AllowList]]) -> None:
-        self._clusters, self._allow_list = clusters, allow_list
-        self._endpoints: dict[ResourceId, _Endpoint] = {}
+    def __init__(
+        self,
+        clusters: ClusterAccess,
+        allow_list: Callable[[], Awaitable[AllowList]],
+        bounds: Bounds = Bounds(),  # noqa: B008  # it never changes
+    ) -> None:
+        self._clusters, self._allow_list, self._bounds = clusters, allow_list, bounds
+        self._endpoints: dict[ResourceId, Endpoint] = {}
 
     @asynccontextmanager
     async def api(self, resource_id: str, trust_domain: str) -> "AsyncIterator[ClusterApi]":
@@ -111,36 +127,41 @@ class Kubernetes:
 
     @asynccontextmanager
     async def _opened(self, cluster: AdmittedCluster) -> "AsyncIterator[ClusterApi]":
+        endpoint, name = await self._endpoint(cluster), cluster.id.name
         token = await self._clusters.token(cluster)
-        endpoint = await self._endpoint(cluster)
-        async with aiohttp.ClientSession(
+        try:
+            async with asyncio.timeout(self._bounds.visit), self._session(endpoint, token) as session:
+                yield ClusterApi(name, session, self._bounds)
+        except Unreachable:
+            self._endpoints.pop(cluster.id, None)
+            raise
+        except TimeoutError as error:
+            raise Unreachable(f"{name} didn't answer all in {self._bounds.visit:.0f} seconds") from error
+
+    def _session(self, endpoint: Endpoint, token: str) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             endpoint.url,
             connector=aiohttp.TCPConnector(ssl=endpoint.tls),
-            headers={"Authorization": f"Bearer {token}", "User-Agent": FIELD_MANAGER},
-            timeout=aiohttp.ClientTimeout(sock_connect=_TIMEOUT_SECONDS, sock_read=_TIMEOUT_SECONDS),
-        ) as session:
-            try:
-                yield ClusterApi(cluster.id.name, session)
-            except Unreachable:
-                self._endpoints.pop(cluster.id, None)
-                raise
+            headers={"Authorization": f"Bearer {token}", "User-Agent": FIELD_MANAGER, "Accept-Encoding": "identity"},
+            timeout=aiohttp.ClientTimeout(
+                total=self._bounds.call, sock_connect=_TIMEOUT_SECONDS, sock_read=_TIMEOUT_SECONDS
+            ),
+            auto_decompress=False,
+        )
 
-    async def _endpoint(self, admitted: AdmittedCluster) -> _Endpoint:
-        if endpoint := self._endpoints.get(admitted.id):
+    async def _endpoint(self, cluster: AdmittedCluster) -> Endpoint:
+        if endpoint := self._endpoints.get(cluster.id):
             return endpoint
-        kubeconfig = yaml.load(await self._clusters.kubeconfig(admitted), yaml.CSafeLoader)
-        cluster = kubeconfig["clusters"][0]["cluster"]
-        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        tls = ssl.create_default_context(cadata=authority)
-        endpoint = self._endpoints[admitted.id] = _Endpoint(cluster["server"].rstrip("/") + "/", tls)
+        kubeconfig, hosts = await self._clusters.kubeconfig(cluster), await self._clusters.hosts(cluster)
+        endpoint = self._endpoints[cluster.id] = endpoint_of(cluster.id.name, kubeconfig, hosts)
         return endpoint
 
 
 class ClusterApi:
     """One cluster's API server."""
 
-    def __init__(self, cluster: str, session: aiohttp.ClientSession) -> None:
-        self._cluster, self._session = cluster, session
+    def __init__(self, cluster: str, session: aiohttp.ClientSession, bounds: Bounds) -> None:
+        self._cluster, self._session, self._bounds = cluster, session, bounds
 
     async def list(
         self,
@@ -163,19 +184,24 @@ class ClusterApi:
             return await self._pages(kind, namespace, query)
 
     async def _pages(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> Objects:
+        doing, left = f"listing {kind.plural}", self._bounds.listed
         found, more = list[Object](), ""
-        while True:
-            seen = {**query, "continue": more} if more else query
-            page = _object(await self._call(f"listing {kind.plural}", "GET", _path(kind, namespace), query=seen))
-            found += page["items"]
-            more = page["metadata"].get("continue", "")
+        for _ in range(self._bounds.pages):
+            seen, most = {**query, "continue": more} if more else query, min(left, self._bounds.answer)
+            content = await self._call(doing, "GET", _path(kind, namespace), query=seen, most=most)
+            page = self._read(doing, content, _Page)
+            found, left, last = found + (page.items or []), left - len(content), more
+            more = page.metadata.token
             if not more:
                 return found
+            if more == last:
+                break
+        raise OutOfBounds(f"{doing} in {self._cluster}: the list goes on without an end")
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, None if there is none."""
         try:
-            return _object(await self._call(f"reading {kind.kind} {name}", "GET", _path(kind, namespace, name)))
+            return await self._object(f"reading {kind.kind} {name}", "GET", _path(kind, namespace, name))
         except Absent:
             return None
 
@@ -187,7 +213,7 @@ class ClusterApi:
 
     async def create(self, kind: Kind, desired: Object) -> Object:
         """Make the object; raises Exists where there is one of that name."""
-        return _object(await self._posted(kind, desired, {}))
+        return self._read(f"creating {kind.kind}", await self._posted(kind, desired, {}), dict[str, Any])
 
     async def refused(self, kind: Kind, desired: Object) -> str:
         """What the API server has against making this object, which isn't made; empty if nothing."""
@@ -211,7 +237,7 @@ class ClusterApi:
     ) -> Object:
         path, query = _path(kind, namespace, name), {"fieldManager": FIELD_MANAGER, **query}
         doing = f"{doing} {kind.kind} {name}"
-        return _object(await self._call(doing, "PATCH", path, query=query, body=body, media=media))
+        return await self._object(doing, "PATCH", path, query=query, body=body, media=media)
 
     async def delete(self, kind: Kind, name: str, namespace: str | None = None, *, uid: str = "") -> None:
         """Delete the object and what it owns; nothing happens if there is none. With a `uid` no other of that name is
@@ -233,8 +259,8 @@ class ClusterApi:
         }
         body = {**_typed(ACCESS_REVIEW), "spec": {"resourceAttributes": attributes}}
         doing = f"asking whether it may {permission}"
-        review = _object(await self._call(doing, "POST", _path(ACCESS_REVIEW), body=body))
-        return bool(review["status"]["allowed"])
+        review = await self._object(doing, "POST", _path(ACCESS_REVIEW), body=body)
+        return review.get("status", {}).get("allowed") is True
 
     async def missing(self, *needed: Permission) -> tuple[str, ...]:
         """What of this the caller may not do, such as `patch deployments.apps`."""
@@ -243,8 +269,32 @@ class ClusterApi:
 
     async def metrics(self, pod: str, namespace: str, port: int) -> str:
         """A pod's /metrics, read through the API server."""
-        path = f"{_path(POD, namespace, pod)}:{port}/proxy/metrics"
-        return (await self._call(f"reading the metrics of pod {namespace}/{pod}", "GET", path)).decode()
+        path = f"{_path(POD, namespace, f'{pod}:{port}')}/proxy/metrics"
+        doing = f"reading the metrics of pod {namespace}/{pod}"
+        return (await self._call(doing, "GET", path, most=self._bounds.metrics)).decode(errors="replace")
+
+    async def _object(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        media: str = "application/json",
+    ) -> Object:
+        return self._read(
+            doing, await self._call(doing, method, path, query=query, body=body, media=media), dict[str, Any]
+        )
+
+    def _read[T](self, doing: str, content: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            why = shown(str(error))
+            raise OutOfBounds(
+                f"{doing} in {self._cluster}: the answer isn't of the form it should be: {why}"
+            ) from error
 
     async def _call(
         self,
@@ -255,29 +305,32 @@ class ClusterApi:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         media: str = "application/json",
+        most: int | None = None,
     ) -> bytes:
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Accept": "*/*"} if body is None else {"Content-Type": media}
+        doing = f"{shown(doing)} in {self._cluster}"
         try:
             async with self._session.request(
-                method, path, params=query, headers=headers, data=data, allow_redirects=False
+                method, URL(path, encoded=True), params=query, headers=headers, data=data, allow_redirects=False
             ) as answer:
-                content = await answer.read()
+                content = await content_of(answer, self._bounds.answer if most is None else most, doing)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unreachable(f"{doing} in {self._cluster}: {type(error).__name__}") from error
+            raise Unreachable(f"{doing}: {type(error).__name__}") from error
         if answer.status >= _FIRST_REFUSAL:
-            raise refusal(answer, content, f"{doing} in {self._cluster}")
+            raise refusal(answer, content, doing, secret=f"/{SECRET.plural}" in path)
         return content
 
 
-def _object(content: bytes) -> Object:
-    return msgspec.json.decode(content, type=dict)
-
-
 def _path(kind: Kind, namespace: str | None = None, name: str = "") -> str:
-    served = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
-    within = f"namespaces/{namespace}" if namespace and kind.namespaced else ""
-    return "/".join(filter(None, (served, within, kind.plural, name)))
+    """The path of objects, segment by segment; raises PermanentError for a name that is none of one segment."""
+    served = ["apis", kind.group, kind.version] if kind.group else ["api", kind.version]
+    within = ["namespaces", namespace] if namespace and kind.namespaced else []
+    segments = [*served, *within, kind.plural, *([name] if name else [])]
+    for segment in segments:
+        if not _SEGMENT.fullmatch(segment):
+            raise PermanentError("NotAName", f"{shown(segment)} isn't the name of an object of Kubernetes")
+    return "/".join(segments)
 
 
 def _typed(kind: Kind) -> Object:

@@ -1,9 +1,23 @@
-"""What API servers refuse, as errors that callers tell apart."""
+"""What API servers refuse, as errors that callers tell apart.
+
+What an API server says of a Secret isn't repeated: an admission webhook may put what was to be written into its words.
+"""
+
+import re
+from http import HTTPStatus
 
 import aiohttp
 import msgspec
 
-from shared.domain.errors import PermanentError, TemporaryError, service_code
+from shared.domain.errors import PermanentError, TemporaryError, service_code, shown
+
+_SECONDS = re.compile(r"\d{1,6}", re.ASCII)
+# The reasons that Kubernetes itself gives (metav1.StatusReason); any other one may be anybody's text.
+_REASONS = re.compile(
+    "AlreadyExists|BadRequest|Conflict|Expired|Forbidden|Gone|InternalError|Invalid|MethodNotAllowed|NotAcceptable"
+    "|NotFound|RequestEntityTooLarge|ServerTimeout|ServiceUnavailable|StorageReadError|StoreReadError|Timeout"
+    "|TooManyRequests|Unauthorized|Unknown|UnsupportedMediaType"
+)
 
 _CONFLICT = 409
 
@@ -13,6 +27,13 @@ class Unreachable(TemporaryError):
 
     def __init__(self, message: str) -> None:
         super().__init__("Unreachable", message)
+
+
+class OutOfBounds(PermanentError):
+    """What a cluster gives is larger, deeper or of another form than Meshward reads."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("AnswerUnreadable", message)
 
 
 class Forbidden(TemporaryError):
@@ -31,30 +52,40 @@ class Expired(TemporaryError):
     """The API server no longer has the version of a list whose next page is asked for (410)."""
 
 
-def refusal(answer: aiohttp.ClientResponse, content: bytes, doing: str) -> PermanentError | TemporaryError:
+def refusal(
+    answer: aiohttp.ClientResponse, content: bytes, doing: str, *, secret: bool
+) -> PermanentError | TemporaryError:
     """The error for an answer that isn't the one that was asked for; `doing` names the act in its message."""
     status, after = answer.status, answer.headers.get("Retry-After", "")
-    message = f"{doing}: {status} {_message(content) or answer.reason}"
+    message = f"{doing}: {status} {_quoted(content, secret=secret) or _phrase(status)}"
     if status in (401, 403):
         return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 410, 412, 429) or status >= 500:
         error = {404: Absent, 410: Expired}.get(status, TemporaryError)
-        error = Exists if status == _CONFLICT and _reason(content) == "AlreadyExists" else error
-        return error(service_code(f"Http{status}"), message, float(after) if after.isdigit() else None)
+        error = Exists if status == _CONFLICT and _told(content).reason == "AlreadyExists" else error
+        return error(service_code(f"Http{status}"), message, float(after) if _SECONDS.fullmatch(after) else None)
     return PermanentError(service_code(f"Http{status}"), message)
 
 
-def _message(content: bytes) -> str:
-    """What the API server says: which permission is missing, or which field is in the way."""
-    return _field_of(content, "message")[:300]
+def _quoted(content: bytes, *, secret: bool) -> str:
+    """What the API server says: which permission is missing, or which field is in the way; of a Secret, the reason."""
+    found = _told(content)
+    if secret:
+        return found.reason if _REASONS.fullmatch(found.reason) else ""
+    return shown(found.message)
 
 
-def _reason(content: bytes) -> str:
-    return _field_of(content, "reason")
+class _Status(msgspec.Struct):
+    message: str = ""
+    reason: str = ""
 
 
-def _field_of(content: bytes, field: str) -> str:
+def _told(content: bytes) -> _Status:
     try:
-        return str(msgspec.json.decode(content)[field])
-    except (msgspec.DecodeError, TypeError, KeyError):
-        return ""
+        return msgspec.json.decode(content, type=_Status, strict=False)
+    except (msgspec.MsgspecError, RecursionError):
+        return _Status()
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus else ""

@@ -22,7 +22,7 @@ from shared.adapters.kubernetes.api import (
     Object,
     Permission,
 )
-from shared.adapters.kubernetes.errors import Absent, Forbidden
+from shared.adapters.kubernetes.errors import Absent, Forbidden, OutOfBounds
 from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import PermanentError, TemporaryError
@@ -34,6 +34,7 @@ NAMESPACE = "linkerd"
 _MESHED = {"linkerd.io/control-plane-ns": NAMESPACE}
 _IDENTITY = {"linkerd.io/control-plane-component": "identity"}
 _TRUST_ROOTS, _ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
+_ISSUER_FIELDS = ("tls.crt", "tls.key", "ca.crt")  # of the issuer's Secret
 _PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
 _WRITTEN_AT, _WRITTEN_SHA256 = "meshward/applied-at", "meshward/applied-sha256"
 _BUNDLE_SHA256 = "meshward/bundle-sha256"
@@ -48,6 +49,14 @@ _PERMISSIONS = [
     *(Permission("patch", kind) for kind in objects.KINDS.values()),
     Permission("get", POD, subresource="proxy"),
 ]
+
+
+def _decoded(text: str) -> str:
+    """What a field of a Secret holds; empty for what is no text, as that is no certificate either."""
+    try:
+        return base64.b64decode(text).decode()
+    except ValueError:
+        return ""
 
 
 class Linkerd:
@@ -76,14 +85,14 @@ class LinkerdMesh:
     async def config(self) -> MeshConfig | None:
         """How Linkerd was installed, None if it isn't."""
         found = await self._api.get(CONFIG_MAP, "linkerd-config", NAMESPACE)
-        return objects.config(found["data"]["values"]) if found else None
+        return objects.config((found.get("data") or {}).get("values", "")) if found else None
 
     async def bundle(self) -> Bundle:
         """The bundle; raises PermanentError if there is none."""
         found = await self._api.get(CONFIG_MAP, _TRUST_ROOTS, NAMESPACE)
         if found is None:
             raise PermanentError("NoBundle", f"there is no ConfigMap {NAMESPACE}/{_TRUST_ROOTS}")
-        pem = found.get("data", {}).get("ca-bundle.crt", "")
+        pem = (found.get("data") or {}).get("ca-bundle.crt", "")
         return Bundle(
             pem=pem,
             resource_version=found["metadata"]["resourceVersion"],
@@ -107,7 +116,7 @@ class LinkerdMesh:
         found = await self._api.get(SECRET, _ISSUER, NAMESPACE)
         if found is None:
             raise PermanentError("NoIssuer", f"there is no Secret {NAMESPACE}/{_ISSUER}")
-        data = {name: base64.b64decode(text).decode(errors="replace") for name, text in found.get("data", {}).items()}
+        data = {name: _decoded(text) for name, text in (found.get("data") or {}).items() if name in _ISSUER_FIELDS}
         certificate = data.get("tls.crt", "")
         return IssuerSecret(
             certificate=certificate,
@@ -188,7 +197,7 @@ class LinkerdMesh:
                     return objects.samples(await self._api.metrics(pod, namespace, port))
                 except Forbidden:
                     raise
-                except TemporaryError:  # gone, or not able to tell yet: a fact, not a fault
+                except (TemporaryError, OutOfBounds):  # gone, or not able to tell yet: a fact, not a fault
                     return {}
 
         return await asyncio.gather(*(read(*pod) for pod in pods))

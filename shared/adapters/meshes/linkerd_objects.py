@@ -9,12 +9,13 @@ Rules (Linkerd docs and sources):
   follows from when the leaf expires. A leaf that expires early, because its issuer does, then looks older than it is.
 """
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
-import yaml  # type: ignore[import-untyped]
-
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
+from shared.adapters.kubernetes.bounds import document
+from shared.adapters.kubernetes.errors import OutOfBounds
 from shared.domain.times import time_in
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import IdentityPod, MeshConfig, Proxy, Workload
@@ -25,14 +26,16 @@ _PROXY, _ANCHORS = "linkerd-proxy", "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 _REFRESHED = ("control_identity_cert_refresh_timestamp_seconds", "identity_cert_refresh_timestamp_seconds")
 _TRUSTS, _STARTED = "meshward/trusts", "meshward/started-at"
 _EXPIRES = "identity_cert_expiration_timestamp_seconds"
+_VALUES = "the ConfigMap linkerd-config"
+_LONGEST, _LONGEST_TEXT = timedelta(days=366), 40  # of a duration
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def config(values: str) -> MeshConfig:
-    """The chart's values as `linkerd-config` keeps them (YAML)."""
-    found = yaml.load(values, yaml.CSafeLoader)
-    identity = found.get("identity") or {}
-    issuer = identity.get("issuer") or {}
+    """The chart's values as `linkerd-config` keeps them (YAML); raises OutOfBounds for what isn't such values."""
+    found = _mapping(document(values, _VALUES))
+    identity = _mapping(found.get("identity"))
+    issuer = _mapping(identity.get("issuer"))
     return MeshConfig(
         version=str(found.get("linkerdVersion") or ""),
         external_ca=bool(identity.get("externalCA")),
@@ -43,10 +46,19 @@ def config(values: str) -> MeshConfig:
     )
 
 
-def _duration(text: str) -> timedelta:
+def _mapping(found: object) -> Object:
+    if found is not None and not isinstance(found, dict):
+        raise OutOfBounds(f"{_VALUES} has a text or a list where a mapping has to be")
+    return found or {}
+
+
+def _duration(text: object) -> timedelta:
     """Go's way to write one: 24h0m0s."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(h|ms|m|s)", str(text)[:_LONGEST_TEXT], re.ASCII)
+    found = timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if found > _LONGEST:
+        raise OutOfBounds(f"{_VALUES} has a duration of more than {_LONGEST.days} days")
+    return found
 
 
 def annotation(found: Object, name: str) -> str:
@@ -194,7 +206,7 @@ def identity_pod(pod: Object, values: dict[str, float], now: datetime) -> Identi
         pod=f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
         created_at=datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
-        issuer_expires_at=None if ttl is None else now + timedelta(seconds=ttl),
+        issuer_expires_at=None if ttl is None else _moment(now.timestamp() + ttl),
     )
 
 
@@ -203,10 +215,27 @@ def leaf_refreshed_at(values: dict[str, float], lifetime: timedelta | None = Non
     seconds = next((values[name] for name in _REFRESHED if name in values), None)
     if seconds is None and lifetime and values.get(_EXPIRES):
         seconds = values[_EXPIRES] - lifetime.total_seconds()
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return None if seconds is None else _moment(seconds)
+
+
+def _moment(seconds: float) -> datetime | None:
+    """The moment that a pod tells; None for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def samples(text: str) -> dict[str, float]:
-    """Prometheus' text format, without labels: the last sample of each name."""
+    """Prometheus' text format, without labels: the last sample of each name. What is no finite number is no sample."""
     lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
-    return {line[0].split("{")[0]: float(line[-1]) for line in lines if len(line) >= 2}
+    found = ((line[0].split("{")[0], _number(line[-1])) for line in lines if len(line) >= 2)
+    return {name: value for name, value in found if value is not None}
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

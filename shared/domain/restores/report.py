@@ -33,7 +33,7 @@ def chart(trend: Trend, what: str, target: float, of: Callable[[Trial], float | 
     line = " ".join(f"{x:.0f},{y:.0f}" for x, y, _ in points)
     dots = [
         f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="{_COLORS.get(trial.verdict, "#000")}">'
-        f"<title>{trial.at:%Y-%m-%d %H:%M} {trial.verdict}, {what} {_hours(of(trial))}</title></circle>"
+        f"<title>{trial.at:%Y-%m-%d %H:%M} {escape(trial.verdict)}, {what} {_hours(of(trial))}</title></circle>"
         for x, y, trial in points
     ]
     at = _y(target, top)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -20,6 +21,7 @@ from shared.domain.trust.roots import Rotation, root_name
 
 type PublicKey = EllipticCurvePublicKey | RSAPublicKey
 
+_LONGEST_PEM = 256 * 1024  # characters; some hundred certificates
 BACKDATED = timedelta(minutes=5)  # clocks of nodes that lag behind
 
 
@@ -43,11 +45,24 @@ def pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
 
 
+def certificates_in(text: str) -> list[x509.Certificate]:
+    """The certificates of some PEM; raises ValueError, whatever it is that can't be read.
+
+    Who makes a pod writes such a text, and the library refuses some certificates with other errors.
+    """
+    if len(text) > _LONGEST_PEM:
+        raise ValueError(f"there are more than {_LONGEST_PEM} characters")
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
+
+
 @lru_cache(maxsize=64)
 def fingerprints(bundle: str) -> frozenset[str]:
     """The fingerprints of a bundle's certificates; empty if it can't be read."""
     try:
-        return frozenset(fingerprint(c) for c in x509.load_pem_x509_certificates(bundle.encode()))
+        return frozenset(fingerprint(c) for c in certificates_in(bundle))
     except ValueError:
         return frozenset()
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.certificates import BACKDATED, authority, fingerprint, fingerprints, pem
+from shared.domain.trust.certificates import BACKDATED, authority, certificates_in, fingerprint, fingerprints, pem
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import STAGES, Phase, Slot
 from shared.domain.trust.roots import issuer_name
@@ -32,7 +32,7 @@ def bundle_pem(phase: Phase, found: str, old: x509.Certificate, new: x509.Certif
     if not fingerprints(found) & both:
         raise PermanentError("ForeignBundle", "the mesh's bundle holds neither the old root nor the new one")
     trusted = [root for slot, root in ((Slot.NEW, new), (Slot.OLD, old)) if slot in STAGES[phase].trusted]
-    others = [c for c in x509.load_pem_x509_certificates(found.encode()) if fingerprint(c) not in both]
+    others = [c for c in certificates_in(found) if fingerprint(c) not in both]
     return "".join(dict.fromkeys(pem(c) for c in [*trusted, *others]))
 
 
@@ -62,7 +62,7 @@ def is_key_of(key: str, certificate: str) -> bool:
 def issuer_expiry(issuer_pem: str, root: x509.Certificate, now: datetime) -> datetime | None:
     """The NotAfter of an issuer (PEM), None unless the root signed it and it is valid now."""
     try:
-        issuer = x509.load_pem_x509_certificate(issuer_pem.encode())
+        issuer = certificates_in(issuer_pem)[0]
         issuer.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature):
         return None

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.certificates import fingerprint, fingerprints
+from shared.domain.trust.certificates import certificates_in, fingerprint, fingerprints
 from shared.domain.trust.linkerd.facts import IssuerSecret
 from shared.domain.trust.policy import TrustPolicy
 
@@ -66,7 +66,7 @@ class _Root(Protocol):
 def issuer_of(cluster: str, pem: str) -> x509.Certificate:
     """The issuer in a member's Secret (PEM); raises PermanentError if there is none."""
     try:
-        return x509.load_pem_x509_certificate(pem.encode())
+        return certificates_in(pem)[0]
     except ValueError as error:
         message = f"the Secret linkerd-identity-issuer of cluster {cluster} holds no certificate under tls.crt"
         raise PermanentError("BadIssuer", message) from error
