@@ -29,7 +29,7 @@ from shared.domain.trust.records import (
     generations_in,
     record_path,
 )
-from shared.domain.trust.roots import AlreadyRotated, Claim, Lineage, Root, Rotation, claims_in
+from shared.domain.trust.roots import AlreadyRotated, Lineage, Root, RootClaim, Rotation, claims_in
 from shared.domain.trust.signals import RootAdmitted, RootRefused
 from shared.wiring import services
 
@@ -40,7 +40,7 @@ class RootsSeen(NamedTuple):
     """The roots of every trust domain, and certificates that only claim to be roots."""
 
     lineages: list[Lineage]
-    claims: list[Claim]
+    claims: list[RootClaim]
 
     def of(self, trust_domain: str) -> Lineage | None:
         """The lineage of this trust domain."""
@@ -138,7 +138,7 @@ async def tell_refused(seen: RootsSeen) -> None:
         )
 
 
-async def _fingerprint(claim: Claim) -> str:
+async def _fingerprint(claim: RootClaim) -> str:
     versions = await services().rotator.key_vault.versions(claim.certificate)
     newest = max((v for v in versions if v.enabled), key=lambda v: v.created, default=None)
     return newest.fingerprint if newest else ""

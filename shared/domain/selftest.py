@@ -235,7 +235,7 @@ def require_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:
 def _vault_role(app: SelftestSettings) -> tuple[str, str]:
     """The role on the key vault, which is called after the vault's subscription, and the scope."""
     vault = f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
-    return f"Meshward trust keeper ($(echo {vault} | cut -d / -f 3))", vault
+    return f"Meshward root signer ($(echo {vault} | cut -d / -f 3))", vault
 
 
 def _repairs(identity: str, role: str, scope: str) -> dict[str, str]:

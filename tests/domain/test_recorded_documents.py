@@ -19,7 +19,7 @@ from shared.domain.vaults.census import CENSUS
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded_documents.json").read_text())
 DOCUMENTS: dict[str, Document[Any]] = {each.pattern: each for each in stored() if isinstance(each, Document)}
 SINCE: dict[str, dict[str, Any]] = {
-    LEASE.pattern: {"target_domain": None},
+    LEASE.pattern: {"target_domain": None, "uids": {}},
     CENSUS.pattern: {"not_admitted": [], "left_out": []},
 }
 OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine": {"share"}}  # in leases of 0.1.0

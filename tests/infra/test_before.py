@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from tests.infra.test_strangers import HOME, OTHER, ran, tools
-
-__all__ = ["tools"]
+from tests.worlds.rollout_scripts import HOME, OTHER, ran
 
 GIVEN = {"AZURE_LOCATION": "West Europe", "MESHWARD_AUDIENCE": "a"}
 

@@ -5,10 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.infra.test_strangers import HOME, OURS, at_home, ran, tools
-from tests.infra.test_trusted import GROUP, MADE, there
-
-__all__ = ["tools"]
+from tests.worlds.rollout_scripts import GROUP, HOME, MADE, OURS, at_home, note_calls, ran, there
 
 ACCOUNT = "stmeshwardabc123s"
 POLICY = "storage container immutability-policy"
@@ -16,9 +13,7 @@ POLICY = "storage container immutability-policy"
 
 @pytest.fixture(autouse=True)
 def noting(tools: Any) -> None:
-    """What `az` was asked is noted."""
-    az = tools / "az"
-    az.write_text(az.read_text().replace("exec", f'echo "$*" >>"{tools}/asked"\nexec', 1))
+    note_calls(tools)
 
 
 def after_code(tools: Any, **environ: str) -> str:

@@ -1,65 +1,11 @@
 """What the scripts take for an installation's own, and what only says so, by a stand-in of `az`."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-INFRA = Path(__file__).parents[2] / "infra"
-HOME, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
-OURS, THEIRS = "meshward-abc123", "meshward-zzz999"
-MINE = "99999999-9999-4999-8999-999999999999"
-ROLE = "88888888-8888-4888-8888-888888888888"
-EVENTS = "/providers/Microsoft.EventGrid/systemTopics"
-AZ = """
-import json, os, sys
-said = " ".join(sys.argv[1:])
-for start, subscription, lines in json.loads(os.environ["ANSWERS"]):
-    if said.startswith(start) and subscription in said:
-        print(*lines, sep="\\n") if lines else None
-        break
-"""
-
-type Answers = list[tuple[str, str, list[str]]]
-
-
-def in_group(subscription: str, group: str, rest: str = "") -> str:
-    return f"/subscriptions/{subscription}/resourceGroups/{group}{rest}"
-
-
-def at_home() -> Answers:
-    """An installation called meshward, with nothing but a function app and an identity in its group."""
-    return [
-        ("account show", "", [HOME]),
-        ("group exists", HOME, ["true"]),
-        ("resource list", "--query [].name", [f"func-{OURS}", f"id-{OURS}-host"]),
-        ("identity list", HOME, [MINE]),
-        ("cloud show", "", ["https://graph/"]),
-    ]
-
-
-@pytest.fixture
-def tools(tmp_path: Path) -> Path:
-    (tmp_path / "az.py").write_text(AZ)
-    az = tmp_path / "az"
-    az.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{tmp_path}/az.py" "$@"\n')
-    az.chmod(0o755)
-    return tmp_path
-
-
-def ran(tools: Path, answers: Answers, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    script, *arguments = command or ("made.sh",)
-    said = {"AZURE_ENV_NAME": "meshward", "MESHWARD_SUBSCRIPTION_IDS": f"{HOME},{OTHER}", **environ}
-    return subprocess.run(
-        [INFRA / script, *arguments],
-        env={"PATH": f"{tools}:{os.environ['PATH']}", "PYTHON": sys.executable, "ANSWERS": json.dumps(answers), **said},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.worlds.rollout_scripts import EVENTS, HOME, MINE, OTHER, OURS, ROLE, THEIRS, Answers, at_home, in_group, ran
 
 
 def made(tools: Path, answers: Answers, **environ: str) -> dict[str, str]:

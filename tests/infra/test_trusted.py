@@ -5,57 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.infra.test_strangers import HOME, OTHER, OURS, Answers, in_group, ran, tools
-
-__all__ = ["tools"]
-
-GROUP = "rg-meshward"
-VAULT = in_group(HOME, GROUP, "/providers/Microsoft.KeyVault/vaults/kv")
-TOPICS = "/providers/Microsoft.EventGrid/systemTopics"
-VAULT_TOPIC = in_group(HOME, GROUP, f"{TOPICS}/egst-{OURS}-vault")
-FLEET_TOPIC = in_group(OTHER, "rg-platform", f"{TOPICS}/platform")
-STRANGE_TOPIC = in_group(OTHER, "rg-data", f"{TOPICS}/data")
-ACTIONS = in_group(HOME, GROUP, f"/providers/Microsoft.Insights/actionGroups/ag-{OURS}")
-DUTIES = ("host", "rotator", "provisioner", "verifier")
-MADE: dict[str, Any] = {
-    "names": {"base": OURS, "resourceGroup": GROUP, "actionGroup": f"ag-{OURS}", "endpoint": "pep"},
-    "principals": {**{duty: f"{duty}-id" for duty in DUTIES}, "topic": "topic-id", "keyVaultTopic": "vault-topic-id"},
-    "keyVaultId": VAULT,
-    "keyVaultTopicId": VAULT_TOPIC,
-    "actionGroupId": ACTIONS,
-    "backupResourceGroup": "rg-meshward-backup",
-}
-
-
-def there() -> Answers:
-    return [
-        ("account show", "", [HOME]),
-        ("identity list", HOME, [f"identity\tid-{OURS}-{duty}\t{duty}-id" for duty in DUTIES]),
-        (
-            "eventgrid topic list",
-            HOME,
-            [
-                f"topic\t{in_group(HOME, GROUP, f'/providers/Microsoft.EventGrid/topics/evgt-{OURS}')}\ttopic-id",
-                f"topic\t{in_group(HOME, 'rg-x', '/providers/Microsoft.EventGrid/topics/x')}\tstrange-id",
-            ],
-        ),
-        (
-            "eventgrid system-topic list",
-            f"{HOME} --output tsv --query",
-            [f"systemTopic\t{VAULT_TOPIC}\tvault-topic-id\t{VAULT}"],
-        ),
-        (
-            "eventgrid system-topic list",
-            f"{OTHER} --output tsv --query",
-            [
-                f"systemTopic\t{FLEET_TOPIC}\tfleet-topic-id\t/subscriptions/{OTHER}",
-                f"systemTopic\t{STRANGE_TOPIC}\tdata-topic-id\t{in_group(OTHER, 'rg-data', '/providers/p/accounts/x')}",
-            ],
-        ),
-        ("functionapp show", "", ["/app"]),
-        ("functionapp function list", "", ["99"]),
-        ("deployment sub create", "", ["deployed"]),
-    ]
+from tests.worlds.rollout_scripts import (
+    ACTIONS,
+    FLEET_TOPIC,
+    GROUP,
+    MADE,
+    OURS,
+    STRANGE_TOPIC,
+    VAULT,
+    note_calls,
+    ran,
+    there,
+)
 
 
 def with_(path: str, value: str) -> dict[str, Any]:
@@ -86,9 +47,7 @@ def deployed(tools: Any, script: str, made: dict[str, Any], own: dict[str, Any],
 
 @pytest.fixture(autouse=True)
 def noting(tools: Any) -> None:
-    """What `az` was asked is noted."""
-    az = tools / "az"
-    az.write_text(az.read_text().replace("exec", f'echo "$*" >>"{tools}/asked"\nexec', 1))
+    note_calls(tools)
 
 
 @pytest.mark.parametrize("script", ["roles.sh", "after-code.sh"])

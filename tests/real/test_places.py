@@ -32,7 +32,7 @@ _CONTAINER: Object = {"name": "app", "image": "shop/app:1"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class PlaceAttempt:
     """What a stranger tries, and which line of which policy refuses it."""
 
     what: str
@@ -46,22 +46,22 @@ class Attempt:
         return self.what
 
 
-def pod(what: str, line: int, container: Object | None = None, **spec: Any) -> Attempt:
+def pod(what: str, line: int, container: Object | None = None, **spec: Any) -> PlaceAttempt:
     """A pod of a copy that asks for more than it gets."""
     body = {"metadata": {"name": "evil"}, "spec": {"containers": [{**_CONTAINER, **(container or {})}], **spec}}
-    return Attempt(what=f"a copy's pod with {what}", path=f"{_PLACE}/pods", body=body, policy=CONFINED, line=line)
+    return PlaceAttempt(what=f"a copy's pod with {what}", path=f"{_PLACE}/pods", body=body, policy=CONFINED, line=line)
 
 
-def secured(what: str, line: int, **context: Any) -> Attempt:
+def secured(what: str, line: int, **context: Any) -> PlaceAttempt:
     return pod(what, line, {"securityContext": context})
 
 
-def mounted(what: str, **volume: Any) -> Attempt:
+def mounted(what: str, **volume: Any) -> PlaceAttempt:
     return pod(what, 4, volumes=[{"name": "evil", **volume}])
 
 
-def kind(what: str, path: str, body: Object) -> Attempt:
-    return Attempt(what=f"a copy's {what}", path=path, body=body, policy=CONFINED, line=0)
+def kind(what: str, path: str, body: Object) -> PlaceAttempt:
+    return PlaceAttempt(what=f"a copy's {what}", path=path, body=body, policy=CONFINED, line=0)
 
 
 _RULE = {"metadata": {"name": "evil"}, "rules": []}
@@ -72,21 +72,21 @@ _BOUND = {
 _TEMPLATE = {"spec": {"restartPolicy": "Never", "containers": [_CONTAINER]}}
 _LABEL = {"labels": {"meshward.io/verifies": "evil"}}
 STRANGERS = [
-    Attempt(
+    PlaceAttempt(
         what="a place made first",
         path="api/v1/namespaces",
         body={"metadata": {"name": "verify-shop-0011223344556677"}},
         policy=RESERVED,
         line=0,
     ),
-    Attempt(
+    PlaceAttempt(
         what="a namespace with the label",
         path="api/v1/namespaces",
         body={"metadata": {"name": "other", **_LABEL}},
         policy=RESERVED,
         line=0,
     ),
-    Attempt(
+    PlaceAttempt(
         what="a label for a namespace that is there",
         method="PATCH",
         path=f"api/v1/namespaces/{SHOP}",
@@ -94,7 +94,7 @@ STRANGERS = [
         policy=RESERVED,
         line=1,
     ),
-    Attempt(
+    PlaceAttempt(
         what="a place without its pod security",
         method="PATCH",
         path=_PLACE,
@@ -102,7 +102,7 @@ STRANGERS = [
         policy=RESERVED,
         line=1,
     ),
-    Attempt(
+    PlaceAttempt(
         what="a network policy that opens a place",
         path=f"{_NETWORK}/namespaces/{STANDING}/networkpolicies",
         body={"metadata": {"name": "open"}, "spec": {"podSelector": {}, "egress": [{}], "policyTypes": ["Egress"]}},
@@ -153,7 +153,7 @@ async def duties(world: World, real: RealControlPlane) -> AsyncIterator[Duties]:
         yield duties
 
 
-async def refused_by(duties: Duties, attempt: Attempt) -> str:
+async def refused_by(duties: Duties, attempt: PlaceAttempt) -> str:
     """What a cluster administrator is told."""
     content = {"PATCH": "application/merge-patch+json"}.get(attempt.method, "application/json")
     answer = await duties.server.admin.request(
@@ -168,7 +168,7 @@ async def refused_by(duties: Duties, attempt: Attempt) -> str:
 
 @pytest.mark.parametrize("attempt", STRANGERS, ids=str)
 async def test_what_a_stranger_does_to_a_place_and_a_copy_to_its_cluster_is_refused(
-    duties: Duties, attempt: Attempt
+    duties: Duties, attempt: PlaceAttempt
 ) -> None:
     async def refused() -> bool:
         return f"ValidatingAdmissionPolicy '{attempt.policy}'" in await refused_by(duties, attempt)

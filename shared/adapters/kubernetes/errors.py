@@ -62,14 +62,14 @@ def refusal(
         return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 410, 412, 429) or status >= 500:
         error = {404: Absent, 410: Expired}.get(status, TemporaryError)
-        error = Exists if status == _CONFLICT and _told(content).reason == "AlreadyExists" else error
+        error = Exists if status == _CONFLICT and _status_in(content).reason == "AlreadyExists" else error
         return error(service_code(f"Http{status}"), message, float(after) if _SECONDS.fullmatch(after) else None)
     return PermanentError(service_code(f"Http{status}"), message)
 
 
 def _quoted(content: bytes, *, secret: bool) -> str:
     """What the API server says: which permission is missing, or which field is in the way; of a Secret, the reason."""
-    found = _told(content)
+    found = _status_in(content)
     if secret:
         return found.reason if _REASONS.fullmatch(found.reason) else ""
     return shown(found.message)
@@ -80,7 +80,7 @@ class _Status(msgspec.Struct):
     reason: str = ""
 
 
-def _told(content: bytes) -> _Status:
+def _status_in(content: bytes) -> _Status:
     try:
         return msgspec.json.decode(content, type=_Status, strict=False)
     except (msgspec.MsgspecError, RecursionError):

@@ -19,7 +19,7 @@ from shared.domain.errors import Conflict, InvalidEvent, NotFound, PermanentErro
 from shared.domain.reasons import RefusedReason
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.records import RootRecord
-from shared.domain.trust.roots import Claim, Lineage
+from shared.domain.trust.roots import Lineage, RootClaim
 
 
 class RefusedRoot(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class RefusedRoot(msgspec.Struct, frozen=True, kw_only=True):
     message: str  # the same, for people
 
 
-def refused_root(claim: Claim, found: str, lineage: Lineage | None, vault: str) -> RefusedRoot:
+def refused_root(claim: RootClaim, found: str, lineage: Lineage | None, vault: str) -> RefusedRoot:
     """What is said of a claim with this fingerprint, in a trust domain with these roots of record (None: none yet)."""
     first = lineage is None or not lineage.enabled
     reason, message = _not_admitted(claim, found) if first else _foreign(claim, vault)
@@ -60,7 +60,7 @@ def admission_call(trust_domain: str, found: str) -> str:
     return f'POST /api/roots {{"trust_domain": "{trust_domain}", "fingerprint": "{found}", "why": "<why>"}}'
 
 
-def _not_admitted(claim: Claim, found: str) -> tuple[RefusedReason, str]:
+def _not_admitted(claim: RootClaim, found: str) -> tuple[RefusedReason, str]:
     call = admission_call(claim.trust_domain, found or "<SHA-256>")
     message = (
         f"trust domain {claim.trust_domain} has no admitted root, so nothing is rotated there: if {claim.certificate}"
@@ -69,7 +69,7 @@ def _not_admitted(claim: Claim, found: str) -> tuple[RefusedReason, str]:
     return "RootNotAdmitted", message
 
 
-def _foreign(claim: Claim, vault: str) -> tuple[RefusedReason, str]:
+def _foreign(claim: RootClaim, vault: str) -> tuple[RefusedReason, str]:
     message = (
         f"certificate {claim.certificate} is tagged as root {claim.generation} of {claim.trust_domain}, and Meshward"
         " didn't make it, or has retired it: it is never used. Find out who has put it there, and disable it:"

@@ -75,7 +75,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
         return self.last_ended and self.current is not None and self.last > self.current.generation
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class RootClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate whose tags say that it is a trust root, and which is none of record."""
 
     certificate: str  # its name in Key Vault
@@ -110,7 +110,7 @@ class AlreadyRotated(PermanentError):
     """The certificate isn't its trust domain's current root any more, so there is nothing to do."""
 
 
-def claim_of(found: VaultCertificate) -> Claim:
+def claim_of(found: VaultCertificate) -> RootClaim:
     """What the certificate's tags say; raises InvalidEvent if they don't say that it is a trust root."""
     mesh, domain = found.tags.get(MESH_TAG), found.tags.get(TRUST_DOMAIN_TAG)
     if mesh not in _MESHES or not domain:
@@ -123,7 +123,7 @@ def claim_of(found: VaultCertificate) -> Claim:
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", domain) or len(domain) > longest:
         message = f"tag {TRUST_DOMAIN_TAG} of certificate {found.name} isn't a DNS name of {longest} characters"
         raise InvalidEvent("NotATrustRoot", message)
-    return Claim(certificate=found.name, mesh=Mesh(mesh), trust_domain=domain, generation=int(generation))
+    return RootClaim(certificate=found.name, mesh=Mesh(mesh), trust_domain=domain, generation=int(generation))
 
 
 def root_name(mesh: Mesh, trust_domain: str) -> str:
@@ -141,7 +141,7 @@ def certificate_name(mesh: Mesh, trust_domain: str, generation: int) -> str:
     return f"{mesh}-root-{unique_name(trust_domain, mesh, trust_domain)}-g{generation:04}"
 
 
-def claims_in(certificates: Iterable[VaultCertificate], of_record: Iterable[str]) -> list[Claim]:
+def claims_in(certificates: Iterable[VaultCertificate], of_record: Iterable[str]) -> list[RootClaim]:
     """The enabled certificates that are tagged as roots and are none of record, by name."""
     known = {name.lower() for name in of_record}
     claims = []

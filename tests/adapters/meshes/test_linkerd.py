@@ -42,7 +42,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CLUSTERS = ("aks-east", "aks-west")
 
 
-class Fleet:
+class TwoMeshes:
     """Two meshes of one trust domain, with the root they have and one that is to come."""
 
     def __init__(self, world: World, meshes: list[LinkerdMesh]) -> None:
@@ -95,32 +95,32 @@ class Fleet:
 
 
 @pytest.fixture
-async def fleet(world: World) -> AsyncIterator[Fleet]:
+async def fleet(world: World) -> AsyncIterator[TwoMeshes]:
     seed_trust(world, 2)
     async with opened(world) as fleet:
         yield fleet
 
 
 @asynccontextmanager
-async def opened(world: World) -> AsyncIterator[Fleet]:
+async def opened(world: World) -> AsyncIterator[TwoMeshes]:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
     linkerd = Linkerd(Kubernetes(clusters, everyone))
     await world.clock.advance(10 * MINUTE)
     async with AsyncExitStack() as stack:
         ids = {c.name: c.id for c in await clusters.list()}
-        yield Fleet(
+        yield TwoMeshes(
             world, [await stack.enter_async_context(linkerd.mesh(ids[name], TRUST_DOMAIN)) for name in sorted(ids)]
         )
 
 
-async def test_the_mesh_tells_how_it_was_installed(fleet: Fleet) -> None:
+async def test_the_mesh_tells_how_it_was_installed(fleet: TwoMeshes) -> None:
     config = await fleet.meshes[0].config()
     assert config is not None
     assert (config.external_ca, config.issuer_scheme, config.trust_domain) == (True, "kubernetes.io/tls", TRUST_DOMAIN)
 
 
-async def test_every_live_proxy_is_seen_with_its_workload_and_roots(fleet: Fleet) -> None:
+async def test_every_live_proxy_is_seen_with_its_workload_and_roots(fleet: TwoMeshes) -> None:
     seen = await fleet.meshes[0].proxies()
     live = [p for p in fleet.world.linkerd.proxies(TRUST_DOMAIN) if p.cluster == CLUSTERS[0]]
     assert len(seen) == len(live) > 20
@@ -133,7 +133,7 @@ async def test_every_live_proxy_is_seen_with_its_workload_and_roots(fleet: Fleet
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-async def test_pods_that_have_ended_do_not_count(fleet: Fleet, phase: str) -> None:
+async def test_pods_that_have_ended_do_not_count(fleet: TwoMeshes, phase: str) -> None:
     before = len(await fleet.meshes[0].proxies())
     pod = next(p for p in fleet.cluster.objects("Pod", "shop"))
     fleet.cluster.apply({**pod, "metadata": {**pod["metadata"], "ownerReferences": []}, "status": {"phase": phase}})
@@ -142,7 +142,7 @@ async def test_pods_that_have_ended_do_not_count(fleet: Fleet, phase: str) -> No
     assert pod["metadata"]["name"] not in {p.pod for p in after}
 
 
-async def test_a_bundle_written_over_one_of_kubectl_is_ours_and_dated(fleet: Fleet) -> None:
+async def test_a_bundle_written_over_one_of_kubectl_is_ours_and_dated(fleet: TwoMeshes) -> None:
     assert (await fleet.meshes[0].bundle()).owner == ""
     await fleet.distribute()
     found = await fleet.meshes[0].bundle()
@@ -150,7 +150,7 @@ async def test_a_bundle_written_over_one_of_kubectl_is_ours_and_dated(fleet: Fle
     assert fingerprints(found.pem) == {fleet.roots.old, fleet.roots.new}
 
 
-async def test_who_else_writes_the_bundle_is_named(fleet: Fleet) -> None:
+async def test_who_else_writes_the_bundle_is_named(fleet: TwoMeshes) -> None:
     found = fleet.cluster.get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
     text = found["data"]["ca-bundle.crt"] + "\n"
     fleet.cluster.apply(
@@ -165,7 +165,7 @@ async def test_who_else_writes_the_bundle_is_named(fleet: Fleet) -> None:
     assert (await fleet.meshes[0].bundle()).owner == "trust-manager"
 
 
-async def test_a_bundle_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
+async def test_a_bundle_that_somebody_changed_is_not_overwritten(fleet: TwoMeshes) -> None:
     mesh, now = fleet.meshes[0], fleet.world.clock.now()
     seen = await mesh.bundle()
     await mesh.write_bundle(seen, seen.pem, now)
@@ -181,7 +181,7 @@ async def test_a_bundle_that_somebody_changed_is_not_overwritten(fleet: Fleet) -
         require_unchanged("aks-east", await mesh.bundle())
 
 
-async def test_a_bundle_that_was_made_anew_is_known_for_another_by_the_issuer(fleet: Fleet) -> None:
+async def test_a_bundle_that_was_made_anew_is_known_for_another_by_the_issuer(fleet: TwoMeshes) -> None:
     mesh, now = fleet.meshes[0], fleet.world.clock.now()
     seen, issuer = await mesh.bundle(), await mesh.issuer()
     await mesh.write_bundle(seen, seen.pem, now)
@@ -196,7 +196,7 @@ async def test_a_bundle_that_was_made_anew_is_known_for_another_by_the_issuer(fl
         require_unchanged("aks-east", await mesh.bundle(), await mesh.issuer())
 
 
-async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: Fleet) -> None:
+async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: TwoMeshes) -> None:
     mesh = fleet.meshes[0]
     for _ in range(2):
         await fleet.activate()
@@ -209,7 +209,7 @@ async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: F
         require_unchanged("aks-east", await mesh.issuer())
 
 
-async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they_are(fleet: Fleet) -> None:
+async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they_are(fleet: TwoMeshes) -> None:
     mesh, clock = fleet.meshes[0], fleet.world.clock
     vm = {"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload", "spec": {}}
     meta: dict[str, Any] = {"name": "vm-1", "namespace": "shop"}
@@ -229,7 +229,7 @@ async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they
     assert leaf_gate([machine], {}, since).passed
 
 
-async def test_links_name_the_clusters_whose_services_are_mirrored(fleet: Fleet) -> None:
+async def test_links_name_the_clusters_whose_services_are_mirrored(fleet: TwoMeshes) -> None:
     assert await fleet.meshes[0].links() == []
     for target in ("west", "north"):
         for manifest in link(target):
@@ -238,7 +238,7 @@ async def test_links_name_the_clusters_whose_services_are_mirrored(fleet: Fleet)
     assert sorted(await fleet.meshes[0].links()) == ["north", "west"]
 
 
-async def test_an_issuer_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
+async def test_an_issuer_that_somebody_changed_is_not_overwritten(fleet: TwoMeshes) -> None:
     mesh, now = fleet.meshes[0], fleet.world.clock.now()
     seen = await mesh.issuer()
     written: dict[str, Any] = {"certificate": "C", "key": "K", "bundle": "B", "now": now}
@@ -247,7 +247,7 @@ async def test_an_issuer_that_somebody_changed_is_not_overwritten(fleet: Fleet) 
         await mesh.write_issuer(seen, **written)
 
 
-async def test_a_restart_asked_for_twice_happens_once(fleet: Fleet) -> None:
+async def test_a_restart_asked_for_twice_happens_once(fleet: TwoMeshes) -> None:
     mesh, now = fleet.meshes[0], fleet.world.clock.now()
     web = next(w for w in await mesh.workloads() if w.name == "web")
     assert not web.rolling
@@ -261,7 +261,7 @@ async def test_a_restart_asked_for_twice_happens_once(fleet: Fleet) -> None:
     assert not next(w for w in await mesh.workloads() if w.name == "web").rolling
 
 
-async def test_identity_replicas_report_the_issuer_that_they_use(fleet: Fleet) -> None:
+async def test_identity_replicas_report_the_issuer_that_they_use(fleet: TwoMeshes) -> None:
     replicas = await fleet.meshes[0].identity_pods(fleet.world.clock.now())
     issuer = x509.load_pem_x509_certificate((await fleet.meshes[0].issuer()).certificate.encode())
     assert len(replicas) == 3
@@ -271,7 +271,7 @@ async def test_identity_replicas_report_the_issuer_that_they_use(fleet: Fleet) -
         assert abs(replica.issuer_expires_at - issuer.not_valid_after_utc) < timedelta(seconds=2)
 
 
-async def test_leaves_are_renewed_within_a_day_and_tell_when(fleet: Fleet) -> None:
+async def test_leaves_are_renewed_within_a_day_and_tell_when(fleet: TwoMeshes) -> None:
     mesh, since = fleet.meshes[0], fleet.world.clock.now()
     proxies = await mesh.proxies()
     assert not leaf_gate(proxies, await mesh.leaves_refreshed_at(proxies, DAY), since).passed
@@ -279,7 +279,7 @@ async def test_leaves_are_renewed_within_a_day_and_tell_when(fleet: Fleet) -> No
     assert leaf_gate(proxies, await mesh.leaves_refreshed_at(proxies, DAY), since).passed
 
 
-async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
+async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: TwoMeshes) -> None:
     mesh = fleet.meshes[0]
     proxies = await mesh.proxies()
     gone = next(p for p in proxies if p.workload.startswith("Deployment/shop"))
@@ -288,7 +288,7 @@ async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
     assert await mesh.leaves_refreshed_at([gone], DAY) == {gone.id: None}
 
 
-async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet: Fleet) -> None:
+async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet: TwoMeshes) -> None:
     await fleet.distribute()
     desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await fleet.meshes[0].bundle())
     verdict = trust_gate(await fleet.meshes[0].proxies(), desired)
@@ -301,7 +301,7 @@ async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet:
     assert fleet.world.linkerd.failed
 
 
-async def test_past_b1_the_new_issuer_breaks_nothing(fleet: Fleet) -> None:
+async def test_past_b1_the_new_issuer_breaks_nothing(fleet: TwoMeshes) -> None:
     await fleet.distribute()
     await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
     for mesh in fleet.meshes:

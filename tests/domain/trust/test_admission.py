@@ -16,11 +16,11 @@ from shared.domain.trust.admission import (
     require_root,
 )
 from shared.domain.trust.mesh import Mesh
-from shared.domain.trust.roots import Claim
+from shared.domain.trust.roots import RootClaim
 from tests.worlds.facts.certificates import NEW, OLD
 from tests.worlds.facts.roots import DOMAIN, SEEN, lineage, root
 
-CLAIM = Claim(certificate="mallory", mesh=Mesh.LINKERD, trust_domain=DOMAIN, generation=2)
+CLAIM = RootClaim(certificate="mallory", mesh=Mesh.LINKERD, trust_domain=DOMAIN, generation=2)
 PRINT = "ab" * 32
 
 

@@ -25,7 +25,7 @@ LIFETIME = 48 * HOUR
 AT = NOW + 10 * DAY  # the old root has expired, the new one is in force
 
 
-class Root(NamedTuple):
+class SignedBy(NamedTuple):
     certificate: x509.Certificate
 
 
@@ -45,7 +45,7 @@ def text(key: Any) -> str:
 
 
 def test_who_holds_a_valid_issuer_of_a_root_in_force_is_told_which_root_that_is() -> None:
-    assert require_possession("aks-east", secret(issued()), [Root(OLD), Root(NEW)], AT).certificate == NEW
+    assert require_possession("aks-east", secret(issued()), [SignedBy(OLD), SignedBy(NEW)], AT).certificate == NEW
 
 
 @pytest.mark.parametrize(
@@ -64,16 +64,16 @@ def test_who_does_not_prove_to_hold_one_is_refused_with_the_reason(
     found: IssuerSecret, roots: list[x509.Certificate], reason: str
 ) -> None:
     with pytest.raises(PermanentError) as refused:
-        require_possession("aks-east", found, map(Root, roots), AT)
+        require_possession("aks-east", found, map(SignedBy, roots), AT)
     assert refused.value.reason == reason
     assert "aks-east" in refused.value.message
 
 
 def test_under_a_root_that_has_expired_an_issuer_need_not_be_valid() -> None:
     found, later = secret(issued()), AT + 500 * DAY
-    assert require_possession("aks-east", found, [Root(NEW)], later).certificate == NEW
+    assert require_possession("aks-east", found, [SignedBy(NEW)], later).certificate == NEW
     with pytest.raises(PermanentError, match="IssuerKeyMismatch"):
-        require_possession("aks-east", secret(found.certificate, holds_key=False), [Root(NEW)], later)
+        require_possession("aks-east", secret(found.certificate, holds_key=False), [SignedBy(NEW)], later)
 
 
 def test_a_key_is_a_certificate_s_if_their_public_halves_are_one() -> None:
