@@ -25,6 +25,8 @@ ROUTES = [
     ("POST", "rotations/anything/resume"),
     ("POST", "rotations/anything/abort"),
     ("POST", "roots"),
+    ("GET", "plans/exclusions/anything"),
+    ("POST", "rotations/anything/exclude"),
     ("GET", "plans/protections"),
     ("POST", "protections"),
     ("GET", "plans/releases"),

@@ -69,7 +69,7 @@ async def test_a_policy_that_nests_however_deeply_is_refused_by_name(
 ) -> None:
     cluster = next(r for r in stage.world.arm.resources.values() if r["name"] == scenario.NEW_CLUSTER)
     for text in ("[" * depth + "]" * depth, '{"default":' + '{"trust":' * depth + "1" + "}" * depth + "}", "[" * depth):
-        (stage.store / "policy.json").write_text(text)
+        stage.policy.write_text(text)
         status, answer = await call(http, stage, "GET", "plans/protections", params={"cluster_id": cluster["id"]})
         assert (status, answer["reason"]) == (400, "BadPolicy")
         assert len(answer["message"]) < 400

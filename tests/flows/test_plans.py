@@ -260,6 +260,7 @@ async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_th
 
 async def test_a_policy_document_that_the_app_itself_can_write_is_obeyed_by_nobody(stage: RunningApp) -> None:
     mine = stage.store / "policy.json"
+    stage.policy.unlink()
     mine.write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
     refused = await get(stage, PLANS, 400)
     assert refused["reason"] == "PolicyElsewhere"

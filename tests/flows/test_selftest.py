@@ -201,6 +201,7 @@ async def test_evidence_that_cannot_be_read_is_told(stage: RunningApp) -> None:
 
 
 async def test_a_policy_document_where_older_releases_read_it_is_told(stage: RunningApp) -> None:
+    stage.policy.unlink()
     (stage.store / "policy.json").write_text("{}")
     what, mend = await failure(stage)
     assert what.startswith("FAIL  policy: copy policy.json from ")

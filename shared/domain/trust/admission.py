@@ -10,13 +10,13 @@ Rules:
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from shared.domain.errors import Conflict, InvalidEvent, NotFound, PermanentError
-from shared.domain.reasons import RefusedReason
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.records import RootRecord
 from shared.domain.trust.roots import Lineage, RootClaim
@@ -30,7 +30,7 @@ class RefusedRoot(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str  # by its tags
     generation: int  # by its tags
     fingerprint: str  # SHA-256, hexadecimal, lower case; empty: it has no enabled version
-    reason: RefusedReason  # why it isn't used
+    reason: Literal["ForeignRoot", "RootNotAdmitted"]  # why it isn't used
     message: str  # the same, for people
 
 
@@ -60,7 +60,7 @@ def admission_call(trust_domain: str, found: str) -> str:
     return f'POST /api/roots {{"trust_domain": "{trust_domain}", "fingerprint": "{found}", "why": "<why>"}}'
 
 
-def _not_admitted(claim: RootClaim, found: str) -> tuple[RefusedReason, str]:
+def _not_admitted(claim: RootClaim, found: str) -> tuple[Literal["RootNotAdmitted"], str]:
     call = admission_call(claim.trust_domain, found or "<SHA-256>")
     message = (
         f"trust domain {claim.trust_domain} has no admitted root, so nothing is rotated there: if {claim.certificate}"
@@ -69,7 +69,7 @@ def _not_admitted(claim: RootClaim, found: str) -> tuple[RefusedReason, str]:
     return "RootNotAdmitted", message
 
 
-def _foreign(claim: RootClaim, vault: str) -> tuple[RefusedReason, str]:
+def _foreign(claim: RootClaim, vault: str) -> tuple[Literal["ForeignRoot"], str]:
     message = (
         f"certificate {claim.certificate} is tagged as root {claim.generation} of {claim.trust_domain}, and Meshward"
         " didn't make it, or has retired it: it is never used. Find out who has put it there, and disable it:"

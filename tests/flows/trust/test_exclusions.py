@@ -74,7 +74,7 @@ async def ended(stage: RunningApp) -> dict[str, Any]:
 
 async def shown(stage: RunningApp) -> dict[str, str]:
     """The answer of a command."""
-    return {"instance_id": RUN, "status_url": f"{stage.host.url}/api/instances/{RUN}"}
+    return {"instance_id": RUN, "status_url": f"/api/instances/{RUN}"}
 
 
 async def test_a_member_that_lost_its_tags_holds_by_name_and_one_that_was_deleted_does_not() -> None:
