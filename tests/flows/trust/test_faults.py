@@ -105,7 +105,7 @@ async def test_no_activity_of_a_rotation_can_fail_so_that_a_handshake_does(kind:
         assert not any(draft.tags or draft.enabled for draft in drafts)
         assert len(issuers_written(stage)) == 1
         if kind is Broken:
-            assert any("rotation on hold" in line and "StepBroken" in line for line in stage.log)
+            assert any("rotation on hold" in line and "AnswerUnreadable" in line for line in stage.log)
 
 
 @pytest.mark.parametrize("kind", KINDS)
