@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local import run
-from local.observe import Observed, Restore, shortcomings
+from local import run, scenario
+from local.cloud.clock import Clock
+from local.cloud.world import World
+from local.manifests import places
+from local.observe import Observed, Restore, left_over, shortcomings
 from local.plays import SCENARIOS
 from local.stage import APP
 
@@ -96,6 +99,18 @@ def test_a_missed_goal_fails_the_run() -> None:
     }
     for goal, facts in lacking.items():
         assert shortcomings(BEFORE, replace(GOOD, **facts)) == [goal]
+
+
+def test_every_copy_is_left_over_but_the_namespace_of_the_self_test_is_none() -> None:
+    world = World(Clock(0))
+    for share in (scenario.SHARE, "verify-orders-1"):
+        world.file_shares.create(scenario.STORAGE_ACCOUNT, share)
+    world.aks.add("aks-east")
+    for name in ("shop", "verify-shop-1", "verify-selftest-1"):  # before there are policies against it
+        world.kubernetes.clusters["aks-east"].apply(scenario.namespace(name))
+    world.kubernetes.apply_everywhere(places("verifier"))
+    assert world.kubernetes.clusters["aks-east"].find("Namespace", "", "verify-selftest")
+    assert sorted(left_over(world)) == ["aks-east/verify-selftest-1", "aks-east/verify-shop-1", "verify-orders-1"]
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "TERM"])
