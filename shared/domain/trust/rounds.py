@@ -108,6 +108,7 @@ def _member(state: RotationState, cluster: str, phase: Phase, policy: TrustPolic
         phase=phase,
         roots=state.roots,
         activated_at=state.members.get(cluster, MemberProgress()).activated_at,
+        new_root_live=any(one.activated_at for one in state.members.values()),
         policy=policy if state.mode is Mode.ROUTINE else replace(policy, maintenance=()),
     )
 

@@ -82,6 +82,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase  # behind that of the rotation for one that catches up
     roots: Roots | None  # None until the new root is made
     activated_at: datetime | None  # when it was proven to issue under the phase's root
+    new_root_live: bool = False  # whether any member was proven to issue under the new root
     policy: TrustPolicy  # of this cluster
 
     @property

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from local.cloud.key_vault.keys import PrivateKey
 from local.cloud.key_vault.rules import complete_policy
+from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from local.scenario import OLD_ROOT, TRUST_DOMAIN
 from local.scenario import admit as admit_by_row
@@ -206,6 +207,7 @@ async def test_trust_domains_that_differ_in_punctuation_alone_are_both_rotated_e
         neighbours.seed(world, SWIFT)
 
     async with small_mesh(settings=WATCHED, left=SWIFT, seeded=seed) as stage:
+        stage.say(trust_domains={neighbours.DOMAIN: {"members": [cluster_id(neighbours.CLUSTER)]}})
         admit_by_row(vault(stage), stage.store, neighbours.ROOT)
         other = rotation_of_neighbours()
         for run in (RUN, other.instance_id):

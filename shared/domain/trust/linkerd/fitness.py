@@ -52,7 +52,7 @@ def trusted_roots(member: Member, old: str) -> frozenset[str]:
     """The fingerprints of which the member's bundle must hold one: that of the old root (`old`) alone; once leaves are
     issued under the new one, or an expired one is replaced, that of the new root as well.
     """
-    new_too = member.roots and (member.activated_at or member.mode is Mode.REPLACE)
+    new_too = member.roots and (member.new_root_live or member.mode is Mode.REPLACE)
     return frozenset({old, *([member.roots.new] if member.roots and new_too else [])})
 
 

@@ -17,7 +17,6 @@ from shared.domain.trust.roots import Rotation
 from shared.domain.trust.state import Member
 from tests.worlds.facts.certificates import NEW, OLD
 from tests.worlds.facts.members import DOMAIN, TAGS, cluster, fleet
-from tests.worlds.times import NOW
 
 BOTH = frozenset({fingerprint(OLD), fingerprint(NEW)})
 ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="g1", new="g2", generation=2)
@@ -54,7 +53,8 @@ def test_a_bundle_must_hold_the_old_root_and_the_new_one_does_only_once_leaves_a
         cluster="aks-east",
         phase=Phase.PREPARE,
         roots=Roots(old="old", new="new", old_version="1", new_version="2") if made else None,
-        activated_at=NOW if activated else None,
+        activated_at=None,
+        new_root_live=activated,
         policy=TrustPolicy(),
     )
     assert trusted_roots(member, "old") == expected
