@@ -114,6 +114,7 @@ async def test_without_waiting_for_a_cluster_that_joins_the_others_retire_what_i
 @pytest.mark.parametrize("mutated", [False, True])
 async def test_without_the_control_plane_s_wave_workloads_are_restarted_in_vain(mutated: bool, tmp_path: Path) -> None:
     async with small_mesh(app=NO_CONTROL_PLANE_FIRST.grow(tmp_path) if mutated else APP) as stage:
+        stage.world.kubernetes.clusters["aks-east"].mount_seconds = 900.0  # so that no injector is early by chance
         announce(stage)
         await reach(stage, "activate")
         restarts = Counter(line for line in writes(stage) if "/apps/v1/" in line)
