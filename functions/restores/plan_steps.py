@@ -7,7 +7,7 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.restores.documents import history_of, manifest_paths, spend_read
-from shared.domain.resource_id import ResourceId
+from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.checks import VERDICT, VerificationResult
 from shared.domain.restores.choice import (
     SAMPLED_OUT,
@@ -30,6 +30,7 @@ from shared.domain.restores.verification import (
     Verification,
     item_id,
     job_id,
+    of_job,
     require_configured,
     require_finished_backup,
 )
@@ -51,10 +52,17 @@ async def find_verdict(verification: Verification) -> EarlierRecords:
     ledger, name = services().ledger, verification.name
     path = VERDICT.path(verification=name)
     result = await services().evidence.find(VERDICT, path)
-    if result is None:  # 0.1.0 has written verdicts to the ledger
-        result = await ledger.find(VERDICT, path)
+    if result is None and verification.job_id:
+        result = await _former_verdict(verification.job_id)
     sampled = await ledger.find(SAMPLED_OUT, SAMPLED_OUT.path(verification=name))
     return EarlierRecords(result=result, sampled=sampled)
+
+
+async def _former_verdict(job: str) -> VerificationResult | None:
+    """What 0.1.0 has written to the ledger under the job's own name, which jobs of other vaults may have, too."""
+    path = VERDICT.path(verification=job_id(job).name.lower())
+    found = await services().ledger.find(VERDICT, path)
+    return found if found and same(found.job_id, job) else None
 
 
 @activity(app)
@@ -112,7 +120,7 @@ async def choose(source: RestoreSource) -> Choice:
 @activity(app)
 async def record_sampled_out(sampled: SampledOut) -> SampledOut:
     """Write down that a backup isn't verified, and why."""
-    ledger, path = services().ledger, SAMPLED_OUT.path(verification=job_id(sampled.job_id).name.lower())
+    ledger, path = services().ledger, SAMPLED_OUT.path(verification=of_job(sampled.job_id).name)
     await ledger.create(path, SAMPLED_OUT.encoded(sampled))
     return await ledger.get(SAMPLED_OUT, path)
 

@@ -33,6 +33,7 @@ from shared.settings import Settings
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
 _WHOM = re.compile(r"(?<=The client )'[^']*' with object id '[^']*' ")
+_LONGEST_ANSWER = 500  # characters: the names of an action and of a scope are together longer than other quotes
 # What the SDKs' models, and what reads them, raise over a body of another form.
 _MISREAD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -200,4 +201,4 @@ def _retry_after(error: HttpResponseError) -> float | None:
 def _brief(error: Exception) -> str:
     """What Azure says; Key Vault names the action in a later line, Resource Manager after whom it refuses."""
     text = " ".join(str(getattr(error, "message", error))[:5000].split())
-    return shown(_WHOM.sub("", text))
+    return shown(_WHOM.sub("", text), _LONGEST_ANSWER)

@@ -28,6 +28,7 @@ from tests.worlds.verifications import (
     runs,
     sent,
     verdict,
+    verify,
 )
 
 
@@ -37,11 +38,13 @@ async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage:
     assert list(checks(result)) == [
         "recovery point age",
         "threat flag",
+        "isolation",
         "restore job",
         "restore warnings",
         "inventory",
         "volumes bound",
         "pods ready",
+        "confinement",
         "mesh identity",
         "mesh handshake",
         "mesh refusal",
@@ -130,17 +133,20 @@ async def test_a_restore_with_warnings_is_verified_with_findings(stage: RunningA
     assert result["reasons"][0].startswith("restore warnings")
 
 
-async def test_a_verdict_that_an_earlier_version_has_written_to_the_ledger_stands(calm: RunningApp) -> None:
+@pytest.mark.parametrize("own", [True, False], ids=["of this job", "of a job of this name in another vault"])
+async def test_a_verdict_that_an_earlier_version_has_written_to_the_ledger_stands(calm: RunningApp, own: bool) -> None:
     await verdict(calm, back_up(calm, "share"))
     (written,) = (calm.evidence / "verdicts").iterdir()
+    verify(calm, sample_rate=1)
     job = back_up(calm, "share")
+    of = job["id"] if own else job["id"].replace("/vaults/", "/vaults/other-")
     former = calm.store / "verdicts" / f"{job['name']}.json"
     former.parent.mkdir()
-    former.write_bytes(written.read_bytes())
+    former.write_text(json.dumps(json.loads(written.read_bytes()) | {"job_id": of}))
     await calm.run(run_of(job), SOON)
     (run,) = [each for each in runs(calm) if each.id == run_of(job)]
-    assert run.output == json.loads(written.read_bytes())
-    assert list((calm.evidence / "verdicts").iterdir()) == [written]
+    assert (run.output == json.loads(former.read_bytes())) is own
+    assert len(list((calm.evidence / "verdicts").iterdir())) == (1 if own else 2)
 
 
 async def test_a_manifest_that_can_t_be_read_leaves_the_verdict_open_and_nothing_behind(stage: RunningApp) -> None:
