@@ -4,12 +4,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from shared.adapters.kubernetes.api import (
-    CONFIG_MAP,
-    DEPLOYMENT,
-    POD,
-    Permission,
-)
+from shared.adapters.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, POD, Permission
 from shared.adapters.meshes.linkerd import LinkerdMesh
 from shared.domain.errors import TemporaryError
 from tests.worlds.api_objects import colours

@@ -9,13 +9,9 @@ import pytest
 from lightkube.resources.core_v1 import Event
 from lightkube.types import OnErrorResult, on_error_retry
 
-from shared.adapters.kubernetes.api import (
-    CONFIG_MAP,
-    SECRET,
-    SERVICE_ACCOUNT,
-    ClusterApi,
-)
+from shared.adapters.kubernetes.api import ClusterApi
 from shared.adapters.kubernetes.bounds import Bounds
+from shared.adapters.kubernetes.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from shared.domain.errors import TemporaryError
 from tests.worlds.api_objects import (
     EVENT,

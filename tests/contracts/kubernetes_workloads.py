@@ -2,13 +2,7 @@
 
 import pytest
 
-from shared.adapters.kubernetes.api import (
-    DAEMON_SET,
-    DEPLOYMENT,
-    POD,
-    STATEFUL_SET,
-    Kind,
-)
+from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, POD, STATEFUL_SET, Kind
 from tests.worlds.api_objects import DISRUPTION_BUDGET, JOB, WORKLOADS, budget, pod
 from tests.worlds.api_server import RESTARTED_AT, ClusterUnderTest, InItsOwnNamespace
 

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.kubernetes.api import (
-    CONFIG_MAP,
-    NAMESPACE,
-    SECRET,
-    Kind,
-)
 from shared.adapters.kubernetes.errors import Exists
+from shared.adapters.kubernetes.kinds import CONFIG_MAP, NAMESPACE, SECRET, Kind
 from shared.adapters.kubernetes.owners import owner
 from shared.domain.errors import PermanentError, TemporaryError
 from tests.worlds.api_objects import collection_path, colours, no_colours

@@ -26,9 +26,10 @@ from local.manifests import manifests
 from local.scenario import TRUST_DOMAIN as DOMAIN
 from local.stage import DUTIES
 from shared.adapters.azure.clusters import Clusters
-from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
+from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 from shared.adapters.kubernetes.isolation import Namespaces
+from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Object
 from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import TemporaryError
 from shared.domain.restores.calls import ALLOWED, DENIED, WorkloadCall

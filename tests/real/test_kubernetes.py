@@ -8,7 +8,7 @@ import pytest
 
 from local.cloud.world import World
 from local.scenario import cluster_names
-from shared.adapters.kubernetes.api import NAMESPACE
+from shared.adapters.kubernetes.kinds import NAMESPACE
 from tests.contracts.kubernetes import KubernetesContract
 from tests.real.control_plane import RealControlPlane
 from tests.worlds.api_server import ClusterUnderTest, opened

@@ -17,7 +17,7 @@ from local.cloud.world import World
 from local.manifests import manifests
 from local.scenario import cluster_names
 from local.stage import DUTIES
-from shared.adapters.kubernetes.api import Object
+from shared.adapters.kubernetes.kinds import Object
 from shared.domain.errors import MeshwardError
 from shared.domain.vaults.binding import NAMESPACE
 from tests.real.control_plane import RealControlPlane

@@ -18,7 +18,7 @@ from local.cloud.world import World
 from local.manifests import places
 from local.scenario import TRUST_DOMAIN as DOMAIN
 from local.scenario import cluster_names
-from shared.adapters.kubernetes.api import Object
+from shared.adapters.kubernetes.kinds import Object
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.refusals import CONFINED, OWN, RESERVED, SELFTEST

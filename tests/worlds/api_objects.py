@@ -2,13 +2,7 @@
 
 from typing import Any
 
-from shared.adapters.kubernetes.api import (
-    DAEMON_SET,
-    DEPLOYMENT,
-    STATEFUL_SET,
-    Kind,
-    Object,
-)
+from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 
 EVENT = Kind("", "v1", "Event", "events")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")

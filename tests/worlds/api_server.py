@@ -19,15 +19,8 @@ from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.adapters.kubernetes.api import (
-    NAMESPACE,
-    POD,
-    SERVICE_ACCOUNT,
-    ClusterApi,
-    Kind,
-    Kubernetes,
-    Object,
-)
+from shared.adapters.kubernetes.api import ClusterApi, Kubernetes
+from shared.adapters.kubernetes.kinds import NAMESPACE, POD, SERVICE_ACCOUNT, Kind, Object
 from shared.adapters.meshes.linkerd import LinkerdMesh
 from shared.domain.admission import AdmittedCluster
 from shared.domain.errors import TemporaryError

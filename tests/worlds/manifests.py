@@ -3,7 +3,7 @@
 from local.cloud.world import World
 from local.manifests import manifests
 from local.stage import DUTIES
-from shared.adapters.kubernetes.api import Object
+from shared.adapters.kubernetes.kinds import Object
 
 
 def granted(world: World) -> list[Object]:

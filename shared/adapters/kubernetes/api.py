@@ -17,7 +17,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import msgspec
@@ -26,6 +26,7 @@ from yarl import URL
 from shared.adapters.kubernetes.bounds import Bounds, content_of
 from shared.adapters.kubernetes.endpoints import Endpoint, endpoint_of
 from shared.adapters.kubernetes.errors import Absent, Expired, Forbidden, OutOfBounds, Unreachable, refusal
+from shared.adapters.kubernetes.kinds import ACCESS_REVIEW, POD, SECRET, Kind, Object, Objects, Permission
 from shared.domain.admission import AdmittedCluster, AllowList
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId
@@ -34,34 +35,6 @@ FIELD_MANAGER = "meshward"
 _TIMEOUT_SECONDS = 10.0  # until there is a connection, and until the next bytes
 _FIRST_REFUSAL = 300  # of HTTP's statuses
 _SEGMENT = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,320}", re.ASCII)  # of a path; Kubernetes' names are shorter
-
-type Object = dict[str, Any]
-type Objects = list[Object]
-
-
-class Kind(NamedTuple):
-    """A kind of objects and where the API serves it."""
-
-    group: str  # API group; empty: the core group
-    version: str  # of the group
-    kind: str  # as objects name it
-    plural: str  # as paths name it
-    namespaced: bool = True  # whether its objects belong to a namespace
-
-
-class Permission(NamedTuple):
-    """A verb on objects of a kind."""
-
-    verb: str  # of Kubernetes' RBAC: get, list, patch, …
-    kind: Kind  # of the objects
-    namespace: str = ""  # empty: in all namespaces
-    name: str = ""  # empty: of any name
-    subresource: str = ""  # such as `status`; empty: the object itself
-
-    def __str__(self) -> str:
-        what = "/".join(filter(None, (self.kind.plural, self.subresource)))
-        where = "/".join(filter(None, (self.namespace, self.name)))
-        return " ".join(filter(None, (self.verb, f"{what}.{self.kind.group}".rstrip("."), where)))
 
 
 class _Page(msgspec.Struct):
@@ -74,21 +47,6 @@ class _Page(msgspec.Struct):
 
     items: Objects | None
     metadata: Metadata
-
-
-ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
-CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
-SECRET = Kind("", "v1", "Secret", "secrets")
-POD = Kind("", "v1", "Pod", "pods")
-SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
-VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
-NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
-DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
-REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
-DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets")
-STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
-NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
-RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas")
 
 
 class ClusterAccess(Protocol):

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from shared.adapters.kubernetes.api import SERVICE_ACCOUNT, ClusterApi, Kind, Kubernetes, Object, Permission
+from shared.adapters.kubernetes.api import ClusterApi, Kubernetes
 from shared.adapters.kubernetes.errors import Absent
+from shared.adapters.kubernetes.kinds import SERVICE_ACCOUNT, Kind, Object, Permission
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, covers
 

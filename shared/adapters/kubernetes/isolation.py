@@ -6,7 +6,9 @@ These are in the cluster that is restored to, which may be another one than the 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
-from shared.adapters.kubernetes.api import (
+from shared.adapters.kubernetes.api import ClusterApi, Kubernetes
+from shared.adapters.kubernetes.errors import Absent, Exists
+from shared.adapters.kubernetes.kinds import (
     CONFIG_MAP,
     DAEMON_SET,
     DEPLOYMENT,
@@ -17,13 +19,10 @@ from shared.adapters.kubernetes.api import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
     VOLUME_CLAIM,
-    ClusterApi,
     Kind,
-    Kubernetes,
     Object,
     Permission,
 )
-from shared.adapters.kubernetes.errors import Absent, Exists
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.calls import WorkloadCall, objects_of, pod_of
 from shared.domain.restores.isolation import (

@@ -6,7 +6,8 @@ Rules:
 - A mark counts even if the tool doesn't manage the field any more: its next run would take the field back.
 """
 
-from shared.adapters.kubernetes.api import FIELD_MANAGER, Object
+from shared.adapters.kubernetes.api import FIELD_MANAGER
+from shared.adapters.kubernetes.kinds import Object
 
 _MANAGERS = {
     "helm-controller": "Flux",

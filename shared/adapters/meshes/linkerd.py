@@ -11,18 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from shared.adapters.kubernetes.api import (
-    CONFIG_MAP,
-    POD,
-    REPLICA_SET,
-    SECRET,
-    ClusterApi,
-    Kind,
-    Kubernetes,
-    Object,
-    Permission,
-)
+from shared.adapters.kubernetes.api import ClusterApi, Kubernetes
 from shared.adapters.kubernetes.errors import Absent, Forbidden, OutOfBounds
+from shared.adapters.kubernetes.kinds import CONFIG_MAP, POD, REPLICA_SET, SECRET, Kind, Object, Permission
 from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import PermanentError, TemporaryError

@@ -13,9 +13,9 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
-from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 from shared.adapters.kubernetes.bounds import document
 from shared.adapters.kubernetes.errors import OutOfBounds
+from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 from shared.domain.times import time_in
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import IdentityPod, MeshConfig, Proxy, Workload

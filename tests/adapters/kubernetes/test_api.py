@@ -11,7 +11,8 @@ from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.adapters.kubernetes.api import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, ClusterApi, Kubernetes
+from shared.adapters.kubernetes.api import ClusterApi, Kubernetes
+from shared.adapters.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD
 from shared.domain.admission import AllowList
 from shared.domain.errors import PermanentError, TemporaryError
 from tests.worlds import sdk

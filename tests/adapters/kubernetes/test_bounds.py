@@ -14,9 +14,10 @@ from local.cloud.arm import Resource
 from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.adapters.kubernetes.api import CONFIG_MAP, NAMESPACE, POD, SECRET, Kubernetes
+from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.bounds import Bounds, document
 from shared.adapters.kubernetes.errors import OutOfBounds, Unreachable
+from shared.adapters.kubernetes.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import MeshwardError, PermanentError
 from tests.worlds import sdk

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.adapters.kubernetes.api import POD, Kubernetes
+from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.endpoints import endpoint_of
+from shared.adapters.kubernetes.kinds import POD
 from shared.domain.admission import AdmittedCluster
 from shared.domain.errors import MeshwardError, PermanentError
 from tests.worlds import sdk

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
+from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.trust.certificates import fingerprint, pem
 from tests.worlds.facts.certificates import NEW, OLD
