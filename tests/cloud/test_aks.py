@@ -77,6 +77,7 @@ async def test_the_kubeconfig_leads_to_the_simulated_api_without_a_credential(wo
 
 
 async def test_an_absent_cluster_is_not_found(world: World) -> None:
+    world.resource_groups.add("rg-clusters")
     async with _client(world) as client:
         with pytest.raises(ResourceNotFoundError) as absent:
             await client.managed_clusters.get("rg-clusters", "alpha")
