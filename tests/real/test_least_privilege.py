@@ -66,6 +66,9 @@ async def duties(world: World, real: RealControlPlane) -> AsyncIterator[Duties]:
         yield duties
 
 
+_TRIED = {"get": "reading", "patch": "patching"}
+
+
 def work_of(duties: Duties, role: str) -> Callable[[], Awaitable[None]]:
     works = {"rotator": duties.rotate, "verifier": duties.verify, "provisioner": duties.bind}
     return works[role.split("-")[1]]
@@ -91,11 +94,13 @@ async def test_the_roles_are_enough(duties: Duties, role: str) -> None:
 @pytest.mark.parametrize("missing", [p for role in _ROLES for p in permissions(role)], ids=str)
 async def test_each_permission_is_needed_and_named_when_it_is_missing(duties: Duties, missing: GrantedVerb) -> None:
     role = next(r for r in _ROLES if (r["kind"], r["metadata"]["name"]) == (missing.kind, missing.role))
-    named = f'cannot {missing.verb} resource "{missing.resource}" in API group "{missing.group}"'
+    named = (f'cannot {missing.verb} resource "{missing.resource}" in API group "{missing.group}"', f'"{missing.name}"')
+    if missing.resource == "secrets":  # of which nothing that the API server says is repeated but its reason
+        named = (_TRIED[missing.verb], f"Secret {missing.name} in ")
 
     async def stops_there() -> bool:
         found = await failure(work_of(duties, missing.role))
-        return found.startswith("Forbidden: ") and named in found and f'"{missing.name}"' in f'{found} ""'
+        return found.startswith("Forbidden: ") and all(words in f'{found} ""' for words in named)
 
     async def is_known_beforehand() -> bool:
         return [each.startswith(f"{missing.verb} {missing.resource}") for each in await duties.lacking()] == [True]
