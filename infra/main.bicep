@@ -30,7 +30,7 @@ param audience string
 param fleet fleetType[] = [{ subscriptionId: subscription().subscriptionId }]
 
 @description('Resource group for the Backup vaults, in each subscription of the fleet. The app makes vaults, accounts and identities there alone.')
-param backupResourceGroup string = 'rg-${environmentName}-backup'
+param backupResourceGroup string = 'rg-${toLower(replace(environmentName, '_', '-'))}-backup'
 
 @description('Mail addresses that alerts go to.')
 param alertMails string[] = []

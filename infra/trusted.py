@@ -24,8 +24,8 @@ def faults(made: dict[str, Any], own: dict[str, Any], there: Lines, group: str) 
         yield "MESHWARD_MADE tells of another group or key vault than the parameters"
     if not _is(made["actiongroupid"], actions, f"{inside}microsoft.insights/actiongroups/"):
         yield "MESHWARD_MADE tells of another action group than the parameters"
-    backup = own.get("backupresourcegroup") or f"rg-{os.environ['AZURE_ENV_NAME'].lower()}-backup"
-    if made["backupresourcegroup"].replace("_", "-") != backup.replace("_", "-"):
+    backup = own.get("backupresourcegroup") or f"rg-{os.environ['AZURE_ENV_NAME'].lower().replace('_', '-')}-backup"
+    if made["backupresourcegroup"] != backup:
         yield f"MESHWARD_MADE says that vaults are in {made['backupresourcegroup']}, and not in {backup}"
     yield from _names(made["names"], own.get("names", {}), there)
     yield from _identities(made["principals"], there)

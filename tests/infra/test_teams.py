@@ -319,6 +319,13 @@ def test_a_group_for_backups_is_made_in_each_subscription_unless_it_is_there() -
     assert [one for one in of_type(deployed(fleet=FLEET, kept=kept), GROUP) if one.name == "rg-mw-backup"] == []
 
 
+def test_the_group_of_the_backup_vaults_is_called_by_the_name_that_scripts_look_for() -> None:
+    """They write the installation's name in small letters with hyphens, as names of other resources need it."""
+    groups = {one.name for one in of_type(deployed(environmentName="Other_One", fleet=FLEET), GROUP)}
+    assert groups >= {"rg-other-one", "rg-other-one-backup"}
+    assert "rg-other_one-backup" not in {name.lower() for name in groups}
+
+
 def test_the_rotator_can_neither_import_nor_delete_purge_or_back_up_what_the_key_vault_holds() -> None:
     main = deployed(reuse={"keyVaultId": VAULT})
     roles = granted(main)
