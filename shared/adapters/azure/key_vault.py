@@ -18,14 +18,13 @@ from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.keys.crypto import SignatureAlgorithm
 from azure.keyvault.keys.crypto.aio import CryptographyClient
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
 from shared.adapters.azure.keys import scheme_of, signed, verifies
 from shared.domain.errors import PermanentError, TemporaryError, shown
-from shared.domain.trust.certificates import PublicKey, digest_of, key_digest
+from shared.domain.trust.certificates import PublicKey, certificate_in, digest_of, key_digest
 from shared.domain.trust.new_root import CertificateRequest, CertificateVersion, soft_deleted
 from shared.domain.trust.roots import VaultCertificate
 from shared.settings import Settings
@@ -83,7 +82,7 @@ class KeyVault:
     async def certificate(self, name: str, version: str) -> x509.Certificate:
         """A version's certificate; raises PermanentError if what somebody has put there can't be read."""
         try:
-            return x509.load_der_x509_certificate(await self._der(name, version))
+            return certificate_in(await self._der(name, version))
         except ValueError as error:
             raise PermanentError("ForeignRoot", f"certificate {name} in the key vault can't be read") from error
 
@@ -203,8 +202,8 @@ class KeyVault:
 def _key_digest(der: bytes) -> str:
     """The digest of a certificate's public key; empty if it can't be read, as what people import may be anything."""
     try:
-        return key_digest(x509.load_der_x509_certificate(der).public_key())
-    except (ValueError, UnsupportedAlgorithm):
+        return key_digest(certificate_in(der).public_key())
+    except ValueError:
         return ""
 
 

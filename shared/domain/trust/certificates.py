@@ -6,6 +6,8 @@ Rules:
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -52,8 +54,22 @@ def certificates_in(text: str) -> list[x509.Certificate]:
     """
     if len(text) > _LONGEST_PEM:
         raise ValueError(f"there are more than {_LONGEST_PEM} characters")
-    try:
+    with _unreadable():
         return x509.load_pem_x509_certificates(text.encode())
+
+
+def certificate_in(der: bytes) -> x509.Certificate:
+    """The certificate of some DER, which people may have imported; raises ValueError like `certificates_in`."""
+    with _unreadable():
+        found = x509.load_der_x509_certificate(der)
+        found.public_key()  # of a kind that the library knows
+        return found
+
+
+@contextmanager
+def _unreadable() -> Iterator[None]:
+    try:
+        yield
     except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise ValueError(str(error)) from error
 

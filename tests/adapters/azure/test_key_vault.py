@@ -1,5 +1,6 @@
 """Key Vault as a certificate authority, asked of the simulated vault by the real SDK clients."""
 
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
 from local.cloud.key_vault.keys import PrivateKey
@@ -41,6 +43,22 @@ async def vault(world: World) -> Vault:
 async def keys(world: World, vault: Vault) -> KeyVault:
     here = replace(settings(world), key_vault_url=f"{world.wire.url}/vaults/{KEY_VAULT}", verify_key_vault_domain=False)
     return KeyVault(here, **sdk.aio(world, world.entra.add("rotator")))
+
+
+@pytest.mark.parametrize("der", [b"", b"x", b"\xa0\x03\x02\x01\x01"])
+async def test_a_certificate_that_nobody_can_read_is_told_by_its_name_and_holds_up_no_other(
+    world: World, vault: Vault, keys: KeyVault, der: bytes
+) -> None:
+    """Who may import certificates decides what is in them: one of version 2, for instance."""
+    root = vault.certificate(OLD_ROOT).current
+    assert root.certificate
+    odd = root.certificate.public_bytes(Encoding.DER).replace(b"\xa0\x03\x02\x01\x02", der, 1) if len(der) > 1 else der
+    reply = Reply(body={"id": f"{world.wire.url}/certificates/{OLD_ROOT}/{root.id}", "cer": b64encode(odd).decode()})
+    world.wire.inject(InjectedFault(on=f"GET .*/certificates/{OLD_ROOT}/{root.id}", kind="answer", reply=reply))
+    (found,) = [each for each in await keys.versions(OLD_ROOT) if each.id == root.id]
+    assert (found.id, found.key) == (root.id, "")
+    with pytest.raises(PermanentError, match=f"ForeignRoot: certificate {OLD_ROOT} in the key vault can't be read"):
+        await keys.certificate(OLD_ROOT, root.id)
 
 
 class Making:
