@@ -17,7 +17,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 import aiohttp
 import msgspec
@@ -47,6 +47,14 @@ class _Page(msgspec.Struct):
 
     items: Objects | None
     metadata: Metadata
+
+
+class _Sent(TypedDict, total=False):
+    """What goes out with a call."""
+
+    query: Mapping[str, str]
+    body: Object
+    media: str
 
 
 class ClusterAccess(Protocol):
@@ -231,19 +239,8 @@ class ClusterApi:
         doing = f"reading the metrics of pod {namespace}/{pod}"
         return (await self._call(doing, "GET", path, most=self._bounds.metrics)).decode(errors="replace")
 
-    async def _object(
-        self,
-        doing: str,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Object | None = None,
-        media: str = "application/json",
-    ) -> Object:
-        return self._read(
-            doing, await self._call(doing, method, path, query=query, body=body, media=media), dict[str, Any]
-        )
+    async def _object(self, doing: str, method: str, path: str, **sent: Unpack[_Sent]) -> Object:
+        return self._read(doing, await self._call(doing, method, path, **sent), dict[str, Any])
 
     def _read[T](self, doing: str, content: bytes, kind: type[T]) -> T:
         try:
