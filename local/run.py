@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from rich.console import Console
 
@@ -37,14 +38,14 @@ def main() -> None:
         sys.exit(f"There is no scenario {name}. Choose one of: {', '.join(SCENARIOS)}")
     end_alike_on_term()
     try:
-        sys.exit(asyncio.run(played(console, SCENARIOS[name])))
+        sys.exit(asyncio.run(played(console, SCENARIOS[name], OUT)))
     except KeyboardInterrupt:
         console.print("Stopped. No process is left running.")
         sys.exit(130)
 
 
-async def played(console: Console, scenario: Scenario) -> int:
-    """Run a scenario from start to end; the exit status."""
+async def played(console: Console, scenario: Scenario, out: Path) -> int:
+    """Run a scenario from start to end, with its result in the file `out`; the exit status."""
     console.print("Starting the simulated cloud and the app …")
     async with open_stage(start=time.time() // SWEEP_INTERVAL_SECONDS * SWEEP_INTERVAL_SECONDS + 1) as stage:
         await stage.clock.advance(SETTLE_TIME)
@@ -55,8 +56,8 @@ async def played(console: Console, scenario: Scenario) -> int:
         after = observe(stage)
         missing = shortcomings(before, after, scenario.verdicts)
         outcome = report(stage, progress.timings, before, after, ok=not missing)
-        OUT.parent.mkdir(exist_ok=True)
-        OUT.write_text(json.dumps(outcome, indent=2) + "\n")
+        out.parent.mkdir(exist_ok=True)
+        out.write_text(json.dumps(outcome, indent=2) + "\n")
         counted, verdicts = await census(stage), results(stage.evidence)
     show(console, outcome, counted, verdicts, missing)
     return 1 if missing else 0

@@ -38,11 +38,11 @@ BEFORE = Observed(
 )
 
 
-async def test_the_three_events_end_in_the_outcomes_that_the_world_shows() -> None:
+async def test_the_three_events_end_in_the_outcomes_that_the_world_shows(tmp_path: Path) -> None:
     shown = StringIO()
-    assert await run.played(Console(file=shown, width=200), SCENARIOS["all"]) == 0
+    assert await run.played(Console(file=shown, width=200), SCENARIOS["all"], tmp_path / "run.json") == 0
     shows_plan_and_census(shown.getvalue())
-    outcome = json.loads(run.OUT.read_text())
+    outcome = json.loads((tmp_path / "run.json").read_text())
     linkerd, restores = outcome["observed"]["linkerd"], outcome["observed"]["restores"]
     assert outcome["ok"] is True
     assert linkerd["handshakes"] >= 1_000
@@ -66,9 +66,9 @@ def shows_plan_and_census(shown: str) -> None:
     assert re.search(r"census of .*: [12] of 3 clusters protected, (33\.3|66\.6) %", shown), "one may be under way"
 
 
-async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_gone() -> None:
+async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_gone(tmp_path: Path) -> None:
     shown = StringIO()
-    assert await run.played(Console(file=shown, width=200), SCENARIOS["hold"]) == 0
+    assert await run.played(Console(file=shown, width=200), SCENARIOS["hold"], tmp_path / "run.json") == 0
     lines = shown.getvalue().splitlines()
     (on_hold,) = [n for n, line in enumerate(lines) if "ON HOLD: ProxiesLackRoots: aks-west: 1 of" in line]
     (resumed,) = [n for n, line in enumerate(lines) if "resume: 202" in line]
@@ -76,9 +76,9 @@ async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_g
     assert on_hold < resumed < proven
 
 
-async def test_a_damaged_copy_fails_and_its_report_says_why() -> None:
+async def test_a_damaged_copy_fails_and_its_report_says_why(tmp_path: Path) -> None:
     shown = StringIO()
-    assert await run.played(Console(file=shown, width=200), SCENARIOS["bad-restore"]) == 0
+    assert await run.played(Console(file=shown, width=200), SCENARIOS["bad-restore"], tmp_path / "run.json") == 0
     text = shown.getvalue()
     assert re.search(r"Failed: backup [0-9a-f-]{36}", text)
     assert re.search(r"│ inventory +│ ✗ │ .*(StatefulSet|ConfigMap)", text)
