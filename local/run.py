@@ -11,6 +11,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -56,11 +57,15 @@ async def played(console: Console, scenario: Scenario, out: Path) -> int:
         after = observe(stage)
         missing = shortcomings(before, after, scenario.verdicts)
         outcome = report(stage, progress.timings, before, after, ok=not missing)
-        out.parent.mkdir(exist_ok=True)
-        out.write_text(json.dumps(outcome, indent=2) + "\n")
+        _keep(outcome, out)
         counted, verdicts = await census(stage), results(stage.evidence)
     show(console, outcome, counted, verdicts, missing)
     return 1 if missing else 0
+
+
+def _keep(outcome: dict[str, Any], out: Path) -> None:
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(outcome, indent=2) + "\n")
 
 
 if __name__ == "__main__":
