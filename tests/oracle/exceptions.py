@@ -24,9 +24,6 @@ _WHY: dict[str, tuple[str, ...]] = {
     "nobody recorded a cluster of a subscription that its reader couldn't see": (
         "containerservice/ManagedClusters_Get 404 $.error.code=SubscriptionNotFound",
     ),
-    "nobody recorded a look into a resource group that wasn't there": (
-        "recoveryservices/Vaults_Get 404 $.error.code=ResourceGroupNotFound",
-    ),
     "what was still being made or changed was never read in the recordings": (
         "containerservice/ManagedClusters_Get 200 $.properties.provisioningState=Creating",
         "containerservice/TrustedAccessRoleBindings_Get 200 $.properties.provisioningState=Updating",
@@ -50,8 +47,7 @@ _WHY: dict[str, tuple[str, ...]] = {
         "dataplane/GetSecret 200 $.kid",
         "dataplane/GetSecret 200 $.managed",
     ),
-    "certificates as PKCS 12, without tags and renewed by a share of their life were recorded": (
-        "dataplane/GetCertificate 200 $.policy.lifetime_actions[].trigger.days_before_expiry",
+    "certificates as PKCS 12 and without tags were recorded": (
         "dataplane/GetCertificate 200 $.policy.secret_props.contentType=application/x-pem-file",
         "dataplane/GetCertificate 200 $.tags",
     ),
