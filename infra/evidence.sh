@@ -11,8 +11,8 @@ case "$# ${1:-}" in "1 state" | "1 lock" | "1 drop" | "2 extend") ;; *) wrong ;;
 . "$(dirname "$0")/given.sh"
 named="$(given "p.get('names', {}).get('storeAccount', '')")"
 [ -n "$named" ] && which="name=='$named'" || which="starts_with(name, 'st') && ends_with(name, 's')"
-account="$(az storage account list --output tsv \
-  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && $which].name")"
+account="$(az storage account list --output tsv --query "[?$which].[resourceGroup, name]" |
+  awk -F '\t' -v group="$AZURE_RESOURCE_GROUP" 'tolower($1) == tolower(group) { print $2 }')"
 case "$account" in *?"
 "?*) # a lock can't be undone, so it isn't set on what may be another's
   echo "Several accounts of $AZURE_RESOURCE_GROUP can be that of the evidence:" $account >&2
@@ -27,6 +27,12 @@ policy() { # <verb> <option>…
 }
 show() { policy show --query "$1" --output tsv; }
 change() { policy "$@" --if-match "$(show etag)" --output none; }
+
+# A rollout that was interrupted may have left the account without it.
+if [ -n "$account" ] && [ "$(az storage container-rm exists --resource-group "$AZURE_RESOURCE_GROUP" \
+  --storage-account "$account" --name evidence --query exists --output tsv)" != true ]; then
+  account=""
+fi
 
 state=Unlocked
 if [ -n "$account" ]; then

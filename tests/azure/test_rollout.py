@@ -143,10 +143,16 @@ async def test_a_policy_of_evidence_is_deleted_unless_it_is_locked(deployer: Dep
     arm, group = deployer.stage.world.arm, deployer.stage.world.resource_groups.add("rg-meshward")["id"]
     account = {"id": f"{group}/providers/Microsoft.Storage/storageAccounts/stmws", "name": "stmws"}
     arm.store({**account, "type": "Microsoft.Storage/storageAccounts", "location": "westeurope", "properties": {}})
-    policy = f"{account['id']}/blobServices/default/containers/evidence/immutabilityPolicies/default"
+    here = {"AZURE_RESOURCE_GROUP": "RG-Meshward"}
+    assert await deployer.run("infra/evidence.sh", "state", **here) == "Unlocked\n"  # the rollout was interrupted
+    container = f"{account['id']}/blobServices/default/containers/evidence"
+    arm.store({"id": container, "name": "evidence", "type": f"{ACCOUNT}/blobServices/containers", "properties": {}})
+    assert await deployer.run("infra/evidence.sh", "state", **here) == "Unlocked\n"
+    policy = f"{container}/immutabilityPolicies/default"
     kind = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
     for state, kept in (("Locked", True), ("Unlocked", False)):
         told = {"state": state, "immutabilityPeriodSinceCreationInDays": 9}
         arm.store({"id": policy, "name": "default", "type": kind, "properties": told})
-        await deployer.run("infra/evidence.sh", "drop", AZURE_RESOURCE_GROUP="rg-meshward")
+        assert await deployer.run("infra/evidence.sh", "state", **here) == f"{state}\n"
+        await deployer.run("infra/evidence.sh", "drop", **here)
         assert (arm.find(policy) is not None) is kept
