@@ -18,12 +18,14 @@ AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
 async def test_the_app_is_registered_once_and_its_callers_assigned_once(deployer: Deployer) -> None:
+    deployer.environ |= {"MESHWARD_AUDIENCE": "", "MESHWARD_APP_NAME": "Ops' mesh"}
     first = await deployer.run("infra/entra.sh")
     assert "MESHWARD_AUDIENCE=" in first
     (app,) = deployer.graph.objects["applications"].values()
     assert app["appId"] in await deployer.refused("infra/entra.sh")  # anybody may have called theirs so
-    deployer.environ["MESHWARD_AUDIENCE"] = app["appId"]
-    assert await deployer.run("infra/entra.sh") == first
+    deployer.environ |= {"MESHWARD_AUDIENCE": app["appId"], "MESHWARD_APP_NAME": "another"}
+    assert await deployer.run("infra/entra.sh") == first  # by its id, whatever it is called
+    assert len(deployer.graph.objects["applications"]) == 1
     assert app["identifierUris"] == [f"api://{app['appId']}"]
     assert app["api"]["requestedAccessTokenVersion"] == 2
     (scope,) = app["api"]["oauth2PermissionScopes"]
@@ -47,6 +49,11 @@ async def test_a_name_that_resources_cannot_have_is_refused(deployer: Deployer) 
     for name in ("a", "my--mesh", "mesh-", "1mesh", "thirteenchars", "mésh"):
         told = await deployer.refused("infra/provision.sh", AZURE_ENV_NAME=name)
         assert "2 to 12 letters" in told
+
+
+async def test_a_package_that_is_missing_is_missed_before_anything_is_made(deployer: Deployer) -> None:
+    told = await deployer.refused("infra/deploy.sh", MESHWARD_PACKAGE="../meshward.zip")
+    assert told == "There is no package ../meshward.zip\n"
 
 
 async def test_a_compiler_that_is_too_old_is_refused(deployer: Deployer) -> None:
