@@ -37,6 +37,7 @@ fi
 state=Unlocked
 if [ -n "$account" ]; then
   state="$(show state)"
+  state="${state:-Unlocked}" # of a container that has no policy
 elif [ "$1" != state ] && [ "$1" != drop ]; then
   echo "There is no evidence in $AZURE_RESOURCE_GROUP: deploy first, and let az work in its subscription" >&2
   exit 1

@@ -200,7 +200,10 @@ vault_topic="$(named systemTopic "egst-$ours")-vault"
 at_home
 for each in $fleet; do in_subscription "$each"; done
 [ -z "$vault_id" ] || beside_vault
-tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" >"$work/registrations"
+{
+  tsv ad app list --filter "displayName eq '$(printf %s "$entra_name" | sed "s/'/''/g")'" --query "[].appId"
+  [ -z "${MESHWARD_AUDIENCE:-}" ] || tsv ad app list --app-id "$MESHWARD_AUDIENCE" --query "[].appId"
+} | sort -u >"$work/registrations"
 { grep -Fx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } | say registration
 { grep -vFx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } |
   sed "s|.*|the app registration &, called $entra_name: MESHWARD_AUDIENCE isn't it|" | say stays

@@ -211,6 +211,8 @@ def test_a_registration_is_ours_by_its_id_and_not_by_its_name(tools: Path) -> No
     told = made(tools, answers, MESHWARD_AUDIENCE="ours")
     assert [id for id, what in told.items() if what == "registration"] == ["ours"]
     assert "registration" not in made(tools, answers).values()
+    renamed: Answers = [*at_home(), ("ad app list --app-id ours", "", ["ours"])]
+    assert made(tools, renamed, MESHWARD_AUDIENCE="ours")["ours"] == "registration"
 
 
 def test_a_group_with_something_that_was_there_before_stays(tools: Path) -> None:
