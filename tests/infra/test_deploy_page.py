@@ -83,3 +83,14 @@ def test_a_team_that_assigns_roles_comes_between_resources_and_code() -> None:
     steps = ("no infra/provision.sh", "\ninfra/roles.sh", "no make deploy")
     assert [page.count(step) for step in steps] == [1, 1, 1]
     assert sorted(steps, key=page.index) == list(steps)
+
+
+def test_a_released_package_is_the_one_that_was_built_before_unpinned_tools_were_installed() -> None:
+    """Tools of developers have versions and no hashes: what they are is up to the index."""
+    jobs = yaml.safe_load((APP / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    runs = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
+    assert runs[0].startswith("infra/package.sh\n")
+    assert jobs["build"]["outputs"]["package"] == "${{ steps.package.outputs.sha256 }}"
+    (checked,) = [step for step in jobs["publish"]["steps"] if "PACKAGE" in step.get("env", {})]
+    assert checked["env"]["PACKAGE"] == "${{ needs.build.outputs.package }}"
+    assert 'echo "$PACKAGE  meshward-${GITHUB_REF_NAME#v}.zip" | sha256sum --check --strict' in checked["run"]
