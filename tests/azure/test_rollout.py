@@ -150,7 +150,8 @@ async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deploye
 
 async def test_a_policy_of_evidence_is_deleted_unless_it_is_locked(deployer: Deployer) -> None:
     arm, group = deployer.stage.world.arm, deployer.stage.world.resource_groups.add("rg-meshward")["id"]
-    account = {"id": f"{group}/providers/Microsoft.Storage/storageAccounts/stmws", "name": "stmws"}
+    account = {"id": f"{group}/providers/Microsoft.Storage/storageAccounts/stmeshwardabc123s"}
+    account["name"] = "stmeshwardabc123s"
     arm.store({**account, "type": "Microsoft.Storage/storageAccounts", "location": "westeurope", "properties": {}})
     here = {"AZURE_RESOURCE_GROUP": "RG-Meshward"}
     assert await deployer.run("infra/evidence.sh", "state", **here) == "Unlocked\n"  # the rollout was interrupted

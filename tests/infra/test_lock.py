@@ -10,7 +10,7 @@ from tests.worlds.rollout_scripts import GROUP, HOME, MADE, OURS, at_home, note_
 ACCOUNT = "stmeshwardabc123s"
 POLICY = "storage container immutability-policy"
 LISTED, FOUND = (
-    ("storage account list", "", [f"{GROUP.upper()}\t{ACCOUNT}", f"rg-other\t{ACCOUNT}x"]),
+    ("storage account list", "", [f"{GROUP.upper()}\t{ACCOUNT}", f"rg-other\t{ACCOUNT}", f"{GROUP}\tstlogs"]),
     "container-rm exists",
 )
 EVIDENCE = [LISTED, (f"storage {FOUND}", ACCOUNT, ["true"])]
@@ -36,6 +36,14 @@ def test_whoever_locks_the_evidence_reads_what_that_means_and_what_is_not_locked
     assert f"The evidence of {GROUP} is locked: its retention can only be extended." in told
     assert "All else is in the ledger, which isn't locked and can be changed." in told
     assert f"{POLICY} lock" in (tools / "asked").read_text()
+
+
+def test_a_stopped_app_is_named_at_once_as_its_functions_would_never_be_listed(tools: Any) -> None:
+    given = {"AZURE_LOCATION": "westeurope", "AZURE_RESOURCE_GROUP": GROUP, "FUNCTION_APP": f"func-{OURS}"}
+    answers = [("functionapp show", "", ["/app\tStopped"]), *there()]
+    run = ran(tools, answers, "after-code.sh", **given)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert f"az functionapp start -g {GROUP} -n func-{OURS}" in run.stderr
 
 
 def removed(tools: Any, state: str) -> list[str]:

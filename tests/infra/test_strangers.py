@@ -235,7 +235,7 @@ def test_a_subscription_is_the_same_in_capitals(tools: Path) -> None:
 def test_evidence_is_not_locked_on_an_account_that_may_be_somebody_elses(tools: Path) -> None:
     answers: Answers = [
         ("account show", "", [HOME]),
-        ("storage account list", "", ["rg-meshward\tstmeshwardabc123s", "rg-meshward\tstothers"]),
+        ("storage account list", "", ["rg-meshward\tstmeshwardabc123s", "rg-meshward\tstmeshwardzzz999s"]),
     ]
     run = ran(tools, answers, "evidence.sh", "lock", AZURE_RESOURCE_GROUP="rg-meshward")
     assert run.returncode == 1
