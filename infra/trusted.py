@@ -123,7 +123,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def main(group: str) -> int:
     made, own = _told("MESHWARD_MADE"), _told("MESHWARD_PARAMETERS")
     found = list(faults(made, own, [line.split("\t") for line in sys.stdin.read().lower().splitlines()], group.lower()))
-    print(*(f"{each}: nothing was done" for each in found), sep="\n", end="\n" if found else "")  # noqa: T201
+    for each in found:
+        print(*("?" if not letter.isprintable() else letter for letter in each), sep="", end=": nothing was done\n")  # noqa: T201
     return 1 if found else 0
 
 

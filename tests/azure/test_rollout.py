@@ -100,10 +100,13 @@ async def test_the_package_is_published_when_this_deployment_ends_well_whatever_
         assert len(scm.uploads) == uploads
 
 
-async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deployer: Deployer) -> None:
+async def test_a_vault_that_was_deleted_in_another_region_or_is_called_otherwise_is_not_recovered(
+    deployer: Deployer,
+) -> None:
     id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward/providers/Microsoft.KeyVault/vaults/kv-x"
     deleted = {"name": "kv-x", "properties": {"vaultId": id, "location": "northeurope"}}
-    deployer.rollout.deployments.deleted_vaults.append(deleted)
+    another = {"vaultId": id.replace("kv-x", "kv-other"), "location": "westeurope"}
+    deployer.rollout.deployments.deleted_vaults += [deleted, {"name": "kv-other", "properties": another}]
     for topic in list(deployer.stage.world.arm.of_type("Microsoft.EventGrid/systemTopics")):
         deployer.stage.world.arm.remove(topic["id"])  # the stage's own have no identity
     await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe", MESHWARD_DEPLOY_ROLES="no")

@@ -97,6 +97,12 @@ def test_what_is_not_there_is_not_believed(tools: Any, script: str, path: str, v
     assert not done
 
 
+def test_what_a_stranger_has_written_does_nothing_in_a_terminal(tools: Any) -> None:
+    _, told = deployed(tools, "roles.sh", with_("names.plan", "x\x1b]0;y\r\nz"), {}, "fleet-topic-id")
+    assert "the plan is called x?]0;y??z, which" in told
+    assert told.replace("\n", "").isprintable()
+
+
 def test_no_stranger_may_put_dead_letters_down(tools: Any) -> None:
     done, told = deployed(tools, "roles.sh", MADE, {}, "fleet-topic-id", "a-stranger")
     assert "a topic is a-stranger" in told
