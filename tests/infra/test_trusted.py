@@ -59,8 +59,8 @@ def test_what_is_there_is_believed(tools: Any, script: str) -> None:
 
 
 def test_what_the_parameters_give_is_believed(tools: Any) -> None:
-    own = {"names": {"actionGroup": "ag-own"}, "reuse": {"actionGroupId": "/subscriptions/x/ag"}}
-    own["durableBackend"] = "DurableTaskScheduler"
+    reuse, names = {"actionGroupId": "/subscriptions/x/ag"}, {"actionGroup": "ag-own"}
+    own = {"names": names, "reuse": reuse, "durableBackend": "DurableTaskScheduler"}
     made = with_("names.actionGroup", "AG-own") | {"actionGroupId": "/subscriptions/X/ag", "scheduled": True}
     assert deployed(tools, "after-code.sh", made, own) == (True, "")
 
