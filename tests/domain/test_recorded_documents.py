@@ -14,6 +14,7 @@ from local.tables import stored
 from shared.domain.documents import Document
 from shared.domain.errors import Unreadable
 from shared.domain.restores.lease import LEASE
+from shared.domain.vaults.asking import ASKED
 from shared.domain.vaults.census import CENSUS
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded_documents.json").read_text())
@@ -21,6 +22,7 @@ DOCUMENTS: dict[str, Document[Any]] = {each.pattern: each for each in stored() i
 SINCE: dict[str, dict[str, Any]] = {
     LEASE.pattern: {"target_domain": None, "uids": {}},
     CENSUS.pattern: {"not_admitted": [], "left_out": []},
+    ASKED.pattern: {"operation": ""},
 }
 OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine": {"share"}}  # in leases of 0.1.0
 

@@ -10,7 +10,7 @@ from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
-from shared.adapters.azure.common import LISTED, plain, properties_of, translated, unless_absent
+from shared.adapters.azure.common import LISTED, AnswerSeen, plain, properties_of, translated, unless_absent
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
@@ -55,10 +55,10 @@ class BackupVaults(Vaults):
     def _vaults(self, protection: Protection) -> BackupVaultsOperations:
         return self.client(_Client, protection.subscription).backup_vaults
 
-    async def _put(self, protection: Protection, body: models.BackupVaultResource) -> None:
+    async def _put(self, protection: Protection, body: models.BackupVaultResource, accepted: AnswerSeen) -> None:
         """The SDK's own method refuses this version for the sake of a header that isn't sent (its issue 45165)."""
         request = HttpRequest("PUT", f"{protection.backup_vault_id}?api-version={_API}", json=body.as_dict())
-        answer = await self._client(protection).send_request(request)
+        answer = await self._client(protection).send_request(request, raw_response_hook=accepted)
         answer.raise_for_status()
 
     def _new(
@@ -113,6 +113,9 @@ class BackupVaults(Vaults):
     async def _write_policy(self, protection: Protection, name: str, policy: models.BackupPolicy) -> None:
         body = models.BaseBackupPolicyResource(properties=policy)
         await self._client(protection).backup_policies.create_or_update(*_at(protection), name, body)
+
+    async def _read_creation(self, protection: Protection, operation: str) -> models.OperationResource:
+        return await self._read_operation(protection, operation)
 
     async def _read_operation(self, protection: Protection, operation: str) -> models.OperationResource:
         statuses = self._client(protection).operation_status_backup_vault_context

@@ -2,6 +2,7 @@
 
 Rules:
 - What was accepted gets its time to take effect. Until then it isn't asked for again.
+- Where an operation goes on, it is followed, and the time begins when it has ended well.
 - When the last of the requests had its time, the flow ends with `WithoutEffect`.
 - What was asked for an hour ago belongs to an earlier run, and doesn't count.
 """
@@ -25,6 +26,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     what: str
     at: tuple[datetime, ...] = ()
+    operation: str = ""  # id of the one that goes on, as far as is known
 
     def due(self, now: datetime, times: int) -> bool:
         """Whether to ask, `times` an hour at most; raises PermanentError if nothing has come of the last time."""
@@ -39,9 +41,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             )
         return True
 
-    def again(self, now: datetime) -> Self:
-        """The same, asked for once more."""
-        return msgspec.structs.replace(self, at=(*self._recent(now), now))
+    def again(self, now: datetime, operation: str = "") -> Self:
+        """The same, asked for once more, which began this operation."""
+        return msgspec.structs.replace(self, at=(*self._recent(now), now), operation=operation)
+
+    def ended(self, now: datetime, *, known: bool) -> Self:
+        """The same, once the operation has ended well, or isn't `known` to Azure (any more)."""
+        recent = self._recent(now)
+        return msgspec.structs.replace(self, at=(*recent[:-1], now) if recent and known else recent, operation="")
+
+    def failed(self) -> Self:
+        """The same, once the operation has failed: the next run may ask at once."""
+        return msgspec.structs.replace(self, at=(), operation="")
 
     def _recent(self, now: datetime) -> tuple[datetime, ...]:
         return tuple(at for at in self.at if now - at < FORGOTTEN_AFTER)

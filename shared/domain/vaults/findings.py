@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import same
 from shared.domain.restores.verification import vault_in
@@ -77,16 +76,6 @@ class FoundInstance(Found, frozen=True, kw_only=True):
     def movable(self) -> bool:
         """Whether another policy may be asked for: only of what is configured, and nobody is at work on."""
         return self.configured and not self.changing
-
-
-class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What was last asked for a backup instance; without an operation it is done, or was never begun."""
-
-    policy: str = ""  # resource id
-    operation: str = ""
-
-
-REQUESTED = Document("instances/{instance}.json", "What was last asked for a backup instance.", InstanceRequest)
 
 
 class FoundIdentity(Found, frozen=True, kw_only=True):
