@@ -14,7 +14,7 @@ import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.engine.durable import Runbook, Steps
-from functions.vaults.asking import ask_if_absent
+from functions.vaults.creations import ask_if_absent
 from functions.vaults.steps import POLL_INTERVAL
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import (

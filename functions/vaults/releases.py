@@ -17,11 +17,11 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
+from functions.engine.asking import ask
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.engine.many import one_of_many
-from functions.vaults.asking import ask
 from functions.vaults.bindings import close_binding
 from functions.vaults.parts import ACCESS, parts_now
 from functions.vaults.steps import POLL_INTERVAL

@@ -12,9 +12,11 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
+from functions.engine.asking import ask, forget
 from functions.engine.logs import log
-from functions.vaults.asking import ask, ask_if_absent, forget
+from functions.vaults.creations import ask_if_absent
 from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.operations import OperationResult, concluded
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
     Found,
@@ -22,9 +24,7 @@ from shared.domain.vaults.findings import (
     FoundExtension,
     FoundInstance,
     FoundVault,
-    OperationResult,
     Validation,
-    concluded,
     require_installed,
     require_protected,
     require_settled,

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from local.tables import stored
+from shared.domain.asking import ASKED
 from shared.domain.documents import Document
 from shared.domain.errors import Unreadable
 from shared.domain.restores.lease import LEASE
-from shared.domain.vaults.asking import ASKED
 from shared.domain.vaults.census import CENSUS
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded_documents.json").read_text())

@@ -12,8 +12,9 @@ from shared.adapters.backup.backup_vaults import operational_policy
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import shown
+from shared.domain.operations import FoundOperation
 from shared.domain.resource_id import ResourceId
-from shared.domain.vaults.findings import FoundInstance, FoundOperation, Validation
+from shared.domain.vaults.findings import FoundInstance, Validation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 

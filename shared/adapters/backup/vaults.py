@@ -16,8 +16,9 @@ from azure.core.exceptions import HttpResponseError
 from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, read, translated
 from shared.adapters.backup.restores import BackupFault
 from shared.domain.errors import shown
+from shared.domain.operations import FoundOperation
 from shared.domain.resource_id import same
-from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
+from shared.domain.vaults.findings import Found, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements
 from shared.domain.vaults.source import FoundItem, VaultService

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.asking import FORGOTTEN_AFTER, TAKES_EFFECT_WITHIN, Asked, asked_path
 from shared.domain.errors import PermanentError
-from shared.domain.vaults.asking import FORGOTTEN_AFTER, TAKES_EFFECT_WITHIN, Asked, asked_path
 from tests.worlds.times import NOW
 
 A_MOMENT = timedelta(seconds=1)

@@ -1,22 +1,30 @@
 """Requests that aren't repeated for ever, though Azure accepts them and nothing changes."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
+from shared.domain.asking import ASKED, FORGOTTEN_AFTER, Asked, asked_path
 from shared.domain.errors import PermanentError, service_code
-from shared.domain.states import PROVISIONING
-from shared.domain.vaults.asking import ASKED, Asked, asked_path
-from shared.domain.vaults.findings import Found, FoundOperation, concluded
+from shared.domain.operations import FoundOperation, concluded
 from shared.wiring import services
 
 type Request = Callable[[], Awaitable[str | None]]  # gives the id of the operation that it begins, if Azure names one
 type Follow = Callable[[str], Awaitable[FoundOperation | None]]  # None: Azure doesn't know the operation (any more)
 
 
-async def ask(vault: str, what: str, request: Request, *, times: int = 1, follow: Follow | None = None) -> None:
+async def ask(
+    vault: str,
+    what: str,
+    request: Request,
+    *,
+    times: int = 1,
+    within: timedelta = FORGOTTEN_AFTER,
+    follow: Follow | None = None,
+) -> None:
     """Send the request, unless it was just sent, or the operation that it has begun goes on.
 
     Raises PermanentError with the code of an operation that has failed, or "WithoutEffect" once the request was sent
-    `times` an hour and nothing has come of it.
+    `times` an hour (or `within`) and nothing has come of it.
     """
     path, ledger, now = asked_path(vault, what), services().ledger, services().now()
     seen = await ledger.read(path)
@@ -28,20 +36,9 @@ async def ask(vault: str, what: str, request: Request, *, times: int = 1, follow
         await ledger.update(path, ASKED.encoded(asked), seen=seen)
         if failed and failed.code:
             raise PermanentError(service_code(failed.code), f"{what}: {failed.message}")
-    elif asked.due(now, times):
+    elif asked.due(now, times, within):
         operation = await request()
-        await ledger.update(path, ASKED.encoded(asked.again(now, operation or "")), seen=seen)
-
-
-async def ask_if_absent(
-    vault: str, label: str, found: Found | None, create: Request, *, follow: Follow | None = None
-) -> None:
-    """Ask for the creation of what isn't found, and not again before it is seen or fails."""
-    what = f"the creation of {label}"
-    if found is None:
-        await ask(vault, what, create, follow=follow)
-    elif PROVISIONING.meaning(found.state) in ("good", "bad"):
-        await forget(vault, what)
+        await ledger.update(path, ASKED.encoded(asked.again(now, operation or "", within)), seen=seen)
 
 
 async def forget(vault: str, what: str) -> None:

@@ -4,7 +4,8 @@ Rules:
 - What was accepted gets its time to take effect. Until then it isn't asked for again.
 - Where an operation goes on, it is followed, and the time begins when it has ended well.
 - When the last of the requests had its time, the flow ends with `WithoutEffect`.
-- What was asked for an hour ago belongs to an earlier run, and doesn't count.
+- What was asked for an hour ago belongs to an earlier run, and doesn't count. What a verification has made, the janitor
+  looks at every hour: its deletions count for a day.
 """
 
 import hashlib
@@ -28,9 +29,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     at: tuple[datetime, ...] = ()
     operation: str = ""  # id of the one that goes on, as far as is known
 
-    def due(self, now: datetime, times: int) -> bool:
-        """Whether to ask, `times` an hour at most; raises PermanentError if nothing has come of the last time."""
-        recent = self._recent(now)
+    def due(self, now: datetime, times: int, within: timedelta = FORGOTTEN_AFTER) -> bool:
+        """Whether to ask, `times` an hour (or `within`) at most.
+
+        Raises PermanentError if nothing has come of the last time.
+        """
+        recent = self._recent(now, within)
         if recent and now - recent[-1] < TAKES_EFFECT_WITHIN:
             return False
         if len(recent) >= times:
@@ -41,21 +45,21 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             )
         return True
 
-    def again(self, now: datetime, operation: str = "") -> Self:
+    def again(self, now: datetime, operation: str = "", within: timedelta = FORGOTTEN_AFTER) -> Self:
         """The same, asked for once more, which began this operation."""
-        return msgspec.structs.replace(self, at=(*self._recent(now), now), operation=operation)
+        return msgspec.structs.replace(self, at=(*self._recent(now, within), now), operation=operation)
 
     def ended(self, now: datetime, *, known: bool) -> Self:
         """The same, once the operation has ended well, or isn't `known` to Azure (any more)."""
-        recent = self._recent(now)
+        recent = self._recent(now, FORGOTTEN_AFTER)
         return msgspec.structs.replace(self, at=(*recent[:-1], now) if recent and known else recent, operation="")
 
     def failed(self) -> Self:
         """The same, once the operation has failed: the next run may ask at once."""
         return msgspec.structs.replace(self, at=(), operation="")
 
-    def _recent(self, now: datetime) -> tuple[datetime, ...]:
-        return tuple(at for at in self.at if now - at < FORGOTTEN_AFTER)
+    def _recent(self, now: datetime, within: timedelta) -> tuple[datetime, ...]:
+        return tuple(at for at in self.at if now - at < within)
 
 
 ASKED = Document("asked/{vault}/{what}.json", "When Azure was asked for a change of what belongs to a vault.", Asked)
