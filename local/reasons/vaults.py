@@ -118,6 +118,12 @@ RELEASES: Texts = {
         "The cluster was created again under its old name, so the sweep doesn't release the earlier vault.",
         "Look at the plan of its release, and release it by hand if nobody needs its backups.",
     ),
+    "NotProven": ReasonText(
+        "The cluster has another identity than when the vault was made. A cluster that was created again has one, too, "
+        "but so has one whose identity was replaced.",
+        "Find out which it was (the activity log says). If nobody needs the vault's backups, delete the backup "
+        "instance in Azure (az dataprotection backup-instance delete). Otherwise leave it alone.",
+    ),
     "NotConfirmed": ReasonText(
         "The cluster was first seen to be gone less than a day ago. Azure has to say so twice, a day apart.",
         "Call again after the time in the message.",
