@@ -8,7 +8,7 @@ from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
 
 from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, properties_of, read, translated
-from shared.adapters.backup.backup_vaults import operational_policy
+from shared.adapters.backup.backup_vaults import Client, operational_policy
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import shown
@@ -81,7 +81,7 @@ class ClusterBackups(Management):
         return self._client(protection).backup_instances
 
     def _client(self, protection: Protection) -> DataProtectionMgmtClient:
-        return self.client(DataProtectionMgmtClient, protection.subscription)
+        return self.client(Client, protection.subscription)
 
 
 def _at(protection: Protection) -> tuple[str, str]:
