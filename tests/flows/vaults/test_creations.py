@@ -84,6 +84,13 @@ async def test_a_vault_whose_creation_fails_is_told_with_azure_s_code(
     assert (await finished(stage, suffix="-2")).status == "Completed", "the next run asks at once"
 
 
+async def test_a_refusal_without_a_word_is_named_by_its_status(stage: RunningApp) -> None:
+    """Azure Backup answers 406 without a body to what it finds invalid (azurerm issue 33194)."""
+    stage.world.wire.inject(InjectedFault("PUT .*/backupInstances/[^/]+$", "answer", 1, Reply(status=406)))
+    stage.world.aks.announce(cluster_of(stage))
+    assert "Http406" in ((await finished(stage)).failure or "")
+
+
 async def test_what_was_removed_after_it_had_been_made_is_made_again_at_once(stage: RunningApp) -> None:
     await protect(stage)
     stage.world.arm.remove(one(stage, "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings")["id"])
