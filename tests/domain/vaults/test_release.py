@@ -115,6 +115,17 @@ def test_that_another_incarnation_has_the_id_is_proven_by_resource_uids_or_by_a_
         require_confirmed(PROTECTION, gone, there, NOW + 23 * HOUR)
 
 
+@pytest.mark.parametrize(("uid", "gone"), [("another", True), (BORN.uid, False)])
+def test_what_nothing_proves_an_operator_settles_by_the_uid_in_the_vault_s_tag(uid: str, *, gone: bool) -> None:
+    tag = Incarnation(principal="before", uid=uid)
+    assert tag.key == "before", "names stay"
+    (found,) = protected_by(vault("bv-a", told=tag))
+    now = cluster("aks-a", incarnation=BORN)
+    assert is_gone(found, now) is gone
+    if gone:
+        assert require_confirmed(found, Absence(since=NOW), now, NOW + 24 * HOUR) == NOW
+
+
 def test_that_the_id_was_free_for_a_day_is_kept_while_another_incarnation_has_it_and_no_longer() -> None:
     free = Absence().after(NOW, gone=True, free=True)
     assert not free.after(NOW + 23 * HOUR, gone=True, free=True).was_free
