@@ -122,7 +122,7 @@ RELEASES: Texts = {
         "The cluster has another identity than when the vault was made. A cluster that was created again has one, too, "
         "but so has one whose identity was replaced.",
         "Find out which it was (the activity log says), and settle it by the vault's tag "
-        "([docs/clusters.md](clusters.md#7-vaults-of-an-earlier-version)).",
+        "([clusters.md](clusters.md#7-vaults-of-an-earlier-version)).",
     ),
     "NotConfirmed": ReasonText(
         "The cluster was first seen to be gone less than a day ago. Azure has to say so twice, a day apart.",
