@@ -139,6 +139,7 @@ async def test_an_id_that_was_free_for_a_day_proves_that_the_cluster_was_created
     del cluster_of(stage)["properties"]["resourceUID"]
     await left_behind(stage)
     await confirmed_gone(stage)
+    await stage.host.invoke_timer("cluster_sweep")
     again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
     del again["properties"]["resourceUID"]
     await stage.clock.advance(DAY)
