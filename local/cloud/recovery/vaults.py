@@ -3,8 +3,7 @@
 Rules (seen in recorded traffic, or Azure Backup docs):
 - A new vault is Provisioning for a moment and GeoRedundant unless the request says otherwise.
 - Once something is protected, redundancy can't be changed; cross-region restore can be enabled.
-- Soft delete AlwaysON and immutability Locked can't be undone. States keep the casing of their writer. In more and more
-  regions, soft delete is AlwaysON whatever was asked for (`always_on`; reported by users: azurerm pull request 31163).
+- Soft delete AlwaysON and immutability Locked can't be undone. States keep the casing of their writer.
 - A PATCH is 202 without a body and takes effect once its operation ends; until then a GET shows what was before. One
   that changes nothing is 200. A second one while one runs is 409 (from memory).
 - A vault with items, also soft-deleted ones, can't be deleted. A deletion that takes no time is 200 (`delete_seconds`);
@@ -53,7 +52,6 @@ class RecoveryVaultService:
     ) -> None:
         self._arm, self._groups = arm, groups
         self.update_seconds, self.delete_seconds = UPDATE_SECONDS, VAULT_SECONDS
-        self.always_on = False
         self._updating: set[str] = set()  # ids of vaults, in lower case
         self._deletions = 0
         self._operations = operations = RecoveryOperations(arm)
@@ -117,8 +115,6 @@ class RecoveryVaultService:
         properties = vault["properties"]
         properties.update(provisioningState="Succeeded", backupStorageVersion="Unassigned")
         properties["securitySettings"] = whole(properties.get("securitySettings") or {})
-        if self.always_on:
-            properties["securitySettings"]["softDeleteSettings"]["softDeleteState"] = "AlwaysON"
         properties.update(score(properties))
         return self._arm.store(vault)
 

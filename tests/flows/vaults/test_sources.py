@@ -219,18 +219,6 @@ async def test_a_change_that_the_network_doubles_is_made_once(stage: RunningApp)
     assert (await swept(stage))["changes"] == []
 
 
-async def test_a_region_that_makes_soft_delete_always_on_is_lived_with(stage: RunningApp) -> None:
-    stage.world.recovery_vaults.always_on = True
-    stage.world.aks.announce(cluster_of(stage))
-    vault = (await protected(stage), one(stage, VAULTS))[1]
-    assert vault["properties"]["securitySettings"]["softDeleteSettings"]["softDeleteState"] == "AlwaysON"
-    write_policy(stage, lock=[vault["name"]])
-    (change,) = (await swept(stage))["changes"]
-    assert "immutability is Unlocked, not Locked" in change
-    assert vault["properties"]["securitySettings"]["softDeleteSettings"]["softDeleteState"] == "AlwaysON"
-    assert (await swept(stage))["changes"] == []
-
-
 async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_document_says_so(stage: RunningApp) -> None:
     await protect(stage)
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Enabled"
