@@ -17,7 +17,7 @@ from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.vaults import source_steps
 from functions.vaults.steps import app, finish_validation, start_validation
 from shared.domain.errors import PermanentError, TemporaryError, service_code
-from shared.domain.vaults.findings import OperationResult
+from shared.domain.operations import OperationResult
 
 ROLE_PROBE_INTERVAL = timedelta(seconds=15)  # what is protected waits so much longer than its roles take to act
 FIRST_LOOK = timedelta(seconds=30)  # Azure Backup asks not to be asked sooner how an operation stands

@@ -8,10 +8,13 @@ record_binding     the identity map's entry, which says what the identity may as
 Once the cluster is gone, its last entry allows nothing (close_binding), and the release deletes the identity.
 """
 
+from functools import partial
+
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.engine.durable import Runbook, Steps
+from functions.vaults.creations import ask_if_absent
 from functions.vaults.steps import POLL_INTERVAL
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import (
@@ -27,6 +30,7 @@ from shared.domain.vaults.binding import (
     trust_domain_of,
 )
 from shared.domain.vaults.binding_linkerd import LINKERD
+from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Protection
 from shared.wiring import services
 
@@ -51,9 +55,8 @@ async def ensure_identity(protection: Protection) -> Binding:
     """The identity of the cluster's backup workloads."""
     await _require_member(protection)
     identities = services().provisioner.workload_identities
-    found = await identities.identity(protection)
-    if found is None:
-        await identities.create(protection)
+    found, label = await identities.identity(protection), PARTS["identity"].label(protection)
+    await ask_if_absent(protection.backup_vault, label, found, partial(identities.create, protection))
     return binding_of(protection, found)
 
 

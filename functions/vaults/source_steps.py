@@ -5,8 +5,9 @@ What takes time is asked for by one activity and followed by another, because on
 
 from functions.engine.activities import activity
 from functions.vaults.steps import app
+from shared.domain.operations import OperationResult, concluded
 from shared.domain.resource_id import name_of, same
-from shared.domain.vaults.findings import Found, OperationResult, concluded
+from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import SourceOperation, SourceRequest
 from shared.wiring import services
 

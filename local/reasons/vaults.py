@@ -50,8 +50,8 @@ PROTECTION: Texts = {
         "A vault is weaker than the policy document requires. Meshward is raising its settings.", NOTHING
     ),
     "WithoutEffect": ReasonText(
-        "Azure has accepted a request, and nothing has changed. A setting is still weak, or what was deleted is still "
-        "there.",
+        "Azure has accepted a request, and nothing has changed: a setting is still weak, what was deleted is still "
+        "there, or what was made can't be read.",
         "Look in Azure for a policy or a lock that undoes the change, or for what stands in its way. The next run asks "
         "again.",
     ),
@@ -117,6 +117,12 @@ RELEASES: Texts = {
     "CreatedAgain": ReasonText(
         "The cluster was created again under its old name, so the sweep doesn't release the earlier vault.",
         "Look at the plan of its release, and release it by hand if nobody needs its backups.",
+    ),
+    "NotProven": ReasonText(
+        "The cluster has another identity than when the vault was made. A cluster that was created again has one, too, "
+        "but so has one whose identity was replaced.",
+        "Find out which it was (the activity log says), and settle it by the vault's tag "
+        "([clusters.md](clusters.md#7-vaults-of-an-earlier-version)).",
     ),
     "NotConfirmed": ReasonText(
         "The cluster was first seen to be gone less than a day ago. Azure has to say so twice, a day apart.",

@@ -138,6 +138,7 @@ type ConflictReason = Literal[
     "LastMember",
     "NotAbortable",
     "NotConfirmed",
+    "NotProven",
     "NothingToHurry",
     "NothingToReplace",
     "PlanChanged",

@@ -25,11 +25,12 @@ from shared.adapters.backup.machine_restores import MachineRestores
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.operations import concluded
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.items import MachineItem, RecoveryPoint
 from shared.domain.restores.verification import job_id
 from shared.domain.states import JOB
-from shared.domain.vaults.findings import Found, concluded, require_settled
+from shared.domain.vaults.findings import Found, require_settled
 from shared.domain.vaults.protection import SourceOperation
 from shared.domain.vaults.release import may_delete
 from shared.domain.vaults.shares import FileShare

@@ -217,6 +217,17 @@ async def test_an_instance_is_protected_only_some_time_after_its_put_has_succeed
     assert reads == ["ConfiguringProtection", "ProtectionConfigured"]
 
 
+async def test_a_later_api_takes_no_instance_of_a_vault_whose_soft_delete_isn_t_always_on(
+    world: World, client: Any
+) -> None:
+    _, properties = await prepared(world, client)
+    where: dict[str, Any] = {**AT, "backup_instance_name": "shop-shop-1"}
+    async with opened(world, "2025-09-01") as later:
+        with pytest.raises(HttpResponseError) as caught:
+            await later.backup_instances.begin_create_or_update(**where, parameters={"properties": properties})
+    assert code(caught) == "UserErrorSoftDeleteNotAlwaysOn"
+
+
 async def test_a_cluster_belongs_to_one_instance_only_and_is_found_by_its_id(world: World, client: Any) -> None:
     cluster, properties = await prepared(world, client)
     put = client.backup_instances.begin_create_or_update

@@ -11,16 +11,20 @@ from typing import Any
 import pytest
 
 from local.tables import stored
+from shared.domain.asking import ASKED
 from shared.domain.documents import Document
 from shared.domain.errors import Unreadable
 from shared.domain.restores.lease import LEASE
 from shared.domain.vaults.census import CENSUS
+from shared.domain.vaults.release import ABSENCE
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded_documents.json").read_text())
 DOCUMENTS: dict[str, Document[Any]] = {each.pattern: each for each in stored() if isinstance(each, Document)}
 SINCE: dict[str, dict[str, Any]] = {
     LEASE.pattern: {"target_domain": None, "uids": {}},
     CENSUS.pattern: {"not_admitted": [], "left_out": []},
+    ABSENCE.pattern: {"free": None, "was_free": False},
+    ASKED.pattern: {"operation": ""},
 }
 OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine": {"share"}}  # in leases of 0.1.0
 

@@ -5,6 +5,7 @@ Rules (seen in recorded traffic, unless said otherwise):
 - A PUT is 202 without a body. Until its operation ends a new instance can't be read; then it is ConfiguringProtection
   for a while, and backup and delete are refused. One that is there is UpdatingProtection meanwhile and shows its former
   policy. A PUT that changes no policy is 200.
+- Since API 2025-09-01, its vault's soft delete has to be AlwaysOn (reported by users: azurerm issue 33194).
 - An instance that could not be validated ends up as ProtectionError.
 - A read may go backward: `backward_reads` orders how many.
 - The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
@@ -21,7 +22,7 @@ from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import API, PROVIDER, VAULT, BackupOperations, error_info, refusal
+from local.cloud.backup.protocol import API, PROVIDER, VAULT, BackupOperations, error_info, refusal, refuse_soft_delete
 from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, retention_seconds
 from local.cloud.vaults import CriticalCheck, immutability_of, vault_of
@@ -117,7 +118,9 @@ class BackupInstances:
     def _put(self, call: CloudRequest) -> Reply:
         if (vault := self._arm.find(vault_of(call.path))) is None:
             return not_found(call)
-        if refused := self._refuse_second_instance(cluster_id(call.body["properties"]), call.path):
+        security = vault["properties"]["securitySettings"]["softDeleteSettings"]
+        refused = refuse_soft_delete(call, security["state"])
+        if refused := refused or self._refuse_second_instance(cluster_id(call.body["properties"]), call.path):
             return refused
         if call.path.lower() in self.soft_deleted:
             return refusal("UserErrorSoftDeletedInstanceExists", "A soft-deleted backup instance has this name.")

@@ -21,6 +21,7 @@ from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
 from shared.domain.restores.items import ShareItem
+from shared.domain.restores.lease import Delete
 from shared.domain.restores.manifest import Contents, Manifest, ShareFile, of_files, sample, sampled
 from shared.domain.restores.verification import RestorePlan, RestoreSource
 from shared.domain.restores.workloads import IsolatedCopy
@@ -83,13 +84,13 @@ class FileShares(Management):
         if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
             raise PermanentError("PlaceTaken", f"share {plan.target} isn't there any more, or isn't Meshward's")
 
-    async def remove(self, plan: RestorePlan) -> list[str]:
+    async def remove(self, plan: RestorePlan, delete: Delete) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
         with translated(f"deleting scratch share {plan.target}"):
             found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
             if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 return []
-            await self._arm(plan).delete(*_names(plan), plan.target)
+            await delete(f"share {plan.target}", lambda: self._arm(plan).delete(*_names(plan), plan.target))
         return [plan.target]
 
     def _arm(self, plan: RestorePlan) -> FileSharesOperations:

@@ -8,12 +8,13 @@ from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
 
 from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, properties_of, read, translated
-from shared.adapters.backup.backup_vaults import operational_policy
+from shared.adapters.backup.backup_vaults import Client, operational_policy
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import shown
+from shared.domain.operations import FoundOperation
 from shared.domain.resource_id import ResourceId
-from shared.domain.vaults.findings import FoundInstance, FoundOperation, Validation
+from shared.domain.vaults.findings import FoundInstance, Validation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 
@@ -80,7 +81,7 @@ class ClusterBackups(Management):
         return self._client(protection).backup_instances
 
     def _client(self, protection: Protection) -> DataProtectionMgmtClient:
-        return self.client(DataProtectionMgmtClient, protection.subscription)
+        return self.client(Client, protection.subscription)
 
 
 def _at(protection: Protection) -> tuple[str, str]:

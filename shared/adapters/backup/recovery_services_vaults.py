@@ -112,6 +112,10 @@ class RecoveryServicesVaults(Vaults):
             **vault_keywords(protection), policy_name=name, parameters=body
         )
 
+    async def _read_creation(self, protection: Protection, operation: str) -> models.OperationResource:
+        services = self.client(RecoveryServicesClient, protection.subscription)
+        return await services.get_operation_status(protection.group, protection.recovery_services_vault, operation)
+
     async def _read_operation(self, protection: Protection, operation: str) -> backup_models.OperationStatus:
         statuses = self._client(protection).backup_operation_statuses
         return await statuses.get(**vault_keywords(protection), operation_id=operation)

@@ -23,9 +23,9 @@ from shared.adapters.backup.source_backups import (
 )
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.errors import NotConverged
+from shared.domain.operations import FoundOperation
 from shared.domain.resource_id import name_of, same
 from shared.domain.states import REGISTRATION
-from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, SourceOperation
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate, VaultService

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import same
 from shared.domain.restores.verification import vault_in
-from shared.domain.states import INSTANCE, OPERATION, PROVISIONING, unknown_state
+from shared.domain.states import INSTANCE, PROVISIONING, unknown_state
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, VaultService
 
@@ -79,16 +78,6 @@ class FoundInstance(Found, frozen=True, kw_only=True):
         return self.configured and not self.changing
 
 
-class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What was last asked for a backup instance; without an operation it is done, or was never begun."""
-
-    policy: str = ""  # resource id
-    operation: str = ""
-
-
-REQUESTED = Document("instances/{instance}.json", "What was last asked for a backup instance.", InstanceRequest)
-
-
 class FoundIdentity(Found, frozen=True, kw_only=True):
     """A user-assigned identity, by its object id and its client id."""
 
@@ -96,24 +85,11 @@ class FoundIdentity(Found, frozen=True, kw_only=True):
     client: str
 
 
-class FoundOperation(Found, frozen=True, kw_only=True):
-    """A long-running operation of Azure Backup; `code` names the error of a failed one."""
-
-    code: str = ""
-
-
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
     """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
 
     protection: Protection
     operation: str = ""
-
-
-class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request to Azure Backup has ended: well if there is no code."""
-
-    code: str = ""
-    message: str = ""
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,18 +159,6 @@ def require_undeleted(protection: Protection, deleted: Sequence[FoundItem]) -> N
 
 def _is_own(protection: Protection, holder: FoundInstance) -> bool:
     return same(holder.id, protection.instance_id)
-
-
-def concluded(label: str, found: FoundOperation) -> OperationResult:
-    """What an operation found, once it has ended: its error counts only if it failed."""
-    meaning = OPERATION.require_known(label, found.state)
-    if meaning == "pending":
-        raise NotConverged("UnderWay", f"{label} is under way")
-    return (
-        OperationResult()
-        if meaning == "good"
-        else OperationResult(code=found.code or found.state, message=found.message)
-    )
 
 
 def require_protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:

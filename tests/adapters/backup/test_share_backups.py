@@ -9,7 +9,7 @@ from local.cloud.world import World
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import NotConverged
-from shared.domain.vaults.findings import FoundOperation
+from shared.domain.operations import FoundOperation
 from shared.domain.vaults.protection import Protection, SourceOperation
 from shared.domain.vaults.shares import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR, FileShare
 from tests.worlds import sdk

@@ -4,13 +4,11 @@ import msgspec
 import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.operations import FoundOperation, OperationResult, concluded
 from shared.domain.vaults.findings import (
     Found,
     FoundAccount,
     FoundInstance,
-    FoundOperation,
-    OperationResult,
-    concluded,
     require_installed,
     require_protected,
     require_settled,
