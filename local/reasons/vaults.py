@@ -106,6 +106,18 @@ PROTECTION: Texts = {
         "Some file shares or virtual machines can't be protected. Everything else is done.",
         "The message names each one with the cause.",
     ),
+    "NotConsented": ReasonText(
+        "The owner of a storage account or machine hasn't agreed that the cluster backs it up, or agrees no longer. "
+        "Nothing was granted or changed there. What is protected already stays so.",
+        "Let its owner run the command in the message, or add its line to the policy document "
+        "([clusters.md](clusters.md#consent-of-the-owner)). If it isn't the cluster's, correct the cluster's tag and "
+        "find out who set it.",
+    ),
+    "ConsentUnknown": ReasonText(
+        "It can't be read whether the owner of a storage account or machine agrees to its backup. Nothing is begun or "
+        "ended there.",
+        "The message says what Azure has answered. The sweep tries again each day.",
+    ),
     "BadTag": ReasonText("A tag of the cluster can't be read.", "Correct the tag that the message names."),
 }
 
