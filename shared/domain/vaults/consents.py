@@ -82,7 +82,7 @@ def unknown_consent(why: str) -> PermanentError:
 
 
 def named_in(tags: Mapping[str, str], source_id: str) -> list[ResourceId]:
-    """The clusters that the tags of the account or machine (resource id) name; what names none is passed over."""
+    """The clusters that the tags of the account or machine (resource id) name; other text in it names none."""
     value = next((value for tag, value in tags.items() if folded(tag) == CONSENT_TAG), "")
     found = (_cluster(text.strip(), ResourceId(source_id).subscription) for text in value.split(","))
     return list(dict.fromkeys(filter(None, found)))

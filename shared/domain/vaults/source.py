@@ -126,8 +126,8 @@ class SourceOwner(msgspec.Struct, frozen=True, kw_only=True):
 class SourceCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a source outside of the vault; without consent, nothing else was asked."""
 
-    exists: bool
+    exists: bool  # whether it is there
     consent: Consent = "unknown"  # whether its owner agrees
     refusal: str = ""  # what is told if it isn't known to agree
-    region: str = ""
+    region: str = ""  # Azure region of its account, or of the machine
     vault: str = ""  # resource id of the vault that holds it or its account, empty where none does

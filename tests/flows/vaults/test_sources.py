@@ -119,7 +119,7 @@ async def test_each_thing_is_asked_for_once_and_a_second_run_changes_nothing(sta
     assert writes(stage.world) == before
 
 
-async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_no_write(stage: RunningApp) -> None:
+async def test_an_unchanged_run_costs_eight_reads_and_one_of_each_owner_s_consent_and_no_write(stage: RunningApp) -> None:
     agree(stage.world.machines.add("vm-build", group="rg-tools"))
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
     await protect(stage)
@@ -129,7 +129,9 @@ async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_n
     assert (await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")).output["changes"] == []
     reads = [e.url.partition("?")[0] for e in asked(stage)[before:]]
     lists = ("/managedClusters", "/backupVaults")  # one for all clusters
-    assert len([url for url in reads if not url.endswith(lists)]) == 8, reads
+    consents = [url for url in reads if url.rpartition("/")[2] in (ACCOUNT, OTHER, "vm-build")]
+    assert len(consents) == 3
+    assert len([url for url in reads if not url.endswith(lists)]) == 8 + 3, reads
     assert writes(stage.world) == written
 
 
