@@ -5,6 +5,7 @@ import msgspec
 from functions.engine.activities import activity
 from functions.engine.logs import log
 from functions.vaults.consents import candidates_now
+from functions.vaults.ownership import require_own, take_names
 from functions.vaults.parts import parts_now
 from functions.vaults.steps import app
 from shared.domain.vaults.parts import VAULTS, planned_parts
@@ -26,6 +27,7 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
     provisioner = services().provisioner
     holders = await provisioner.cluster_backups.holders(protection)
     parts = await parts_now(protection, planned_parts(protection))
+    await require_own(protection, parts)
     recoverable = parts["backup_vault"] and not holders
     protecting = sorted({source.service for source in protection.sources if parts[VAULTS[source.service]]})
     seen = Seen(
@@ -47,6 +49,7 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
 async def plan_protection(request: ProtectionRequest) -> ProtectionPlan:
     """What would change, refused if something else was agreed on."""
     plan = require_agreed(await plan_now(request.protection), request.plan)
+    await take_names(request.protection, made_before=bool(plan.redundancy))
     if plan.instance and plan.differences:
         log(ProtectionDrifted(cluster=plan.protection.cluster_id, changes=plan.lines))
     for line in plan.refused:

@@ -65,6 +65,16 @@ PROTECTION: Texts = {
         "Look at the vault in Azure. Set what the message names to a setting that [policy.md](policy.md) knows, or "
         "report the word.",
     ),
+    "VaultNotOurs": ReasonText(
+        "A vault, or the names of what would be made, are another cluster's, or the vault's tag is lost. Nothing was "
+        "changed.",
+        "If the vault is this cluster's, run the command in the message. If two clusters have the same names, create "
+        "one of them under another name, and find out why: by chance that never happens.",
+    ),
+    "GroupNotOurs": ReasonText(
+        "Somebody has made the resource group of a cluster's snapshots before Meshward could, or its tag is lost.",
+        "Find out who made it, and delete it. If it is Meshward's, run the command in the message.",
+    ),
     "GuardedByAnother": ReasonText(
         "The vault uses another Resource Guard than the one in the policy document.",
         "Remove that guard with its owners' consent, or name it in the policy document.",

@@ -35,6 +35,7 @@ from shared.domain.vaults.sources import DataSource, sources_of
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
 INCARNATION_TAG = "meshward:cluster-incarnation"
+MARK_TAG = "meshward:mark"  # of a snapshot group
 EXTENSION = "azure-aks-backup"
 
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
@@ -213,7 +214,7 @@ def protection_of(
     cluster_id(cluster.id)
     known = incarnation or cluster.incarnation
     key = hashlib.sha256(f"{folded(cluster.id)}|{known.key}".encode()).hexdigest()
-    label = f"{_label(cluster.name)}-{key[:8]}"
+    label = label_of(cluster.name, key)
     name = uuid.uuid5(_NAMES, key)
     return Protection(
         cluster_id=cluster.id,
@@ -269,6 +270,7 @@ def source_grants(service: VaultService, sources: Iterable[Source], vault: str) 
     return [Grant(principal=vault, role=role, scope=scope) for role, scope in needed]
 
 
-def _label(cluster: str) -> str:
-    """The cluster's name, cut to 30 characters of those that all services allow."""
-    return re.sub(r"[^a-z0-9]+", "-", cluster.lower())[:30].strip("-")
+def label_of(cluster: str, key: str) -> str:
+    """What names end with: the cluster's name, cut to 30 characters of those that all services allow, and a digest."""
+    readable = re.sub(r"[^a-z0-9]+", "-", cluster.lower())[:30].strip("-")
+    return f"{readable}-{key[:8]}"

@@ -119,7 +119,7 @@ async def test_each_thing_is_asked_for_once_and_a_second_run_changes_nothing(sta
     assert writes(stage.world) == before
 
 
-async def test_an_unchanged_run_costs_eight_reads_and_one_of_each_owner_s_consent_and_no_write(stage: RunningApp) -> None:
+async def test_an_unchanged_run_costs_eight_reads_one_of_each_consent_and_no_write(stage: RunningApp) -> None:
     agree(stage.world.machines.add("vm-build", group="rg-tools"))
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
     await protect(stage)

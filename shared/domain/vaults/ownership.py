@@ -1,0 +1,66 @@
+"""Whose the names of a protection are: those of the vaults, of the snapshot group and of the identity end alike.
+
+Rules:
+- These names end with eight digits of a digest. Somebody who chooses a cluster's name can try until it has the same. So
+  who comes first has them: a document of the store, written once and before anything is made, names the cluster.
+  Nobody else takes anything over, or gets a role on it.
+- The document has a mark that nobody can guess. The snapshot group, which anybody may have made beforehand who makes
+  groups, bears it as a tag: only what was made after the document was written can have it.
+- What earlier versions made has no document. It is the cluster's whose tag the Backup vault has, and has no mark.
+"""
+
+import msgspec
+
+from shared.domain.documents import Document
+from shared.domain.errors import PermanentError, shown
+from shared.domain.resource_id import same
+from shared.domain.vaults.findings import FoundGroup, FoundVault
+from shared.domain.vaults.protection import CLUSTER_TAG, MARK_TAG, Protection
+
+
+class Ownership(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose the names are that end as a Backup vault's."""
+
+    cluster: str  # resource id
+    mark: str = ""  # of the snapshot group; empty where an earlier version has made it
+
+
+OWNERSHIP = Document(
+    "vaults/{vault}.json", "For which cluster a vault and what is named like it are made, and their mark.", Ownership
+)
+
+
+def require_own_names(protection: Protection, owner: Ownership | None) -> None:
+    """Raise PermanentError "VaultNotOurs" if the names of the protection are another cluster's."""
+    if owner and not same(owner.cluster, protection.cluster_id):
+        message = f"{protection.backup_vault} and what is named like it are for {owner.cluster}"
+        raise PermanentError("VaultNotOurs", f"{message}: give this cluster another name")
+
+
+def require_own_vault(protection: Protection, vault: FoundVault, id: str, *, known: bool) -> None:
+    """Raise PermanentError "VaultNotOurs" if the tag of a vault (resource id) names another cluster, or none.
+
+    Of one that is `known` by a document, the tag may be lost.
+    """
+    wanted = protection.tags[CLUSTER_TAG]
+    if same(vault.cluster, wanted) or (known and not vault.cluster):
+        return
+    raise PermanentError(
+        "VaultNotOurs",
+        f"{shown(id)} is for cluster {shown(vault.cluster) or 'none that its tags name'}, so nothing is done with it. If it "
+        f"is for {protection.cluster}: az tag update --operation merge --resource-id '{id}' --tags '{CLUSTER_TAG}={wanted}'",
+    )
+
+
+def require_own_group(protection: Protection, found: FoundGroup | None, mark: str) -> None:
+    """Raise PermanentError "GroupNotOurs" if the snapshot group was made by somebody else: it lacks the mark."""
+    if found is None or (mark and found.mark == mark):
+        return
+    command = (
+        f"az tag update --operation merge --resource-id '{protection.snapshot_group_id}' --tags '{MARK_TAG}={mark}'"
+    )
+    raise PermanentError(
+        "GroupNotOurs",
+        f"Meshward hasn't made resource group {protection.snapshot_group}, so no snapshot goes there: find out who did, and "
+        f"delete it{f'; if its tag was lost: {command}' if mark else ''}",
+    )
