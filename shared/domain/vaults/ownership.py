@@ -45,10 +45,11 @@ def require_own_vault(protection: Protection, vault: FoundVault, id: str, *, kno
     wanted = protection.tags[CLUSTER_TAG]
     if same(vault.cluster, wanted) or (known and not vault.cluster):
         return
+    command = f"az tag update --operation merge --resource-id '{id}' --tags '{CLUSTER_TAG}={wanted}'"
     raise PermanentError(
         "VaultNotOurs",
-        f"{shown(id)} is for cluster {shown(vault.cluster) or 'none that its tags name'}, so nothing is done with it. If it "
-        f"is for {protection.cluster}: az tag update --operation merge --resource-id '{id}' --tags '{CLUSTER_TAG}={wanted}'",
+        f"{shown(id)} is for cluster {shown(vault.cluster) or 'none that its tags name'}, so nothing is done with it; if it"
+        f" is for {protection.cluster}: {command}",
     )
 
 
@@ -56,11 +57,10 @@ def require_own_group(protection: Protection, found: FoundGroup | None, mark: st
     """Raise PermanentError "GroupNotOurs" if the snapshot group was made by somebody else: it lacks the mark."""
     if found is None or (mark and found.mark == mark):
         return
-    command = (
-        f"az tag update --operation merge --resource-id '{protection.snapshot_group_id}' --tags '{MARK_TAG}={mark}'"
-    )
+    id = protection.snapshot_group_id
+    command = f"az tag update --operation merge --resource-id '{id}' --tags '{MARK_TAG}={mark}'"
     raise PermanentError(
         "GroupNotOurs",
-        f"Meshward hasn't made resource group {protection.snapshot_group}, so no snapshot goes there: find out who did, and "
-        f"delete it{f'; if its tag was lost: {command}' if mark else ''}",
+        f"Meshward hasn't made resource group {protection.snapshot_group}, so no snapshot goes there: find out who did, and"
+        f" delete it{f'; if its tag was lost: {command}' if mark else ''}",
     )
