@@ -42,14 +42,14 @@ def require_own_vault(protection: Protection, vault: FoundVault, id: str, *, kno
 
     Of one that is `known` by a document, the tag may be lost.
     """
-    wanted = protection.tags[CLUSTER_TAG]
-    if same(vault.cluster, wanted) or (known and not vault.cluster):
+    own = protection.tags[CLUSTER_TAG]
+    if same(vault.cluster, own) or (known and not vault.cluster):
         return
-    command = f"az tag update --operation merge --resource-id '{id}' --tags '{CLUSTER_TAG}={wanted}'"
+    command = f"az tag update --operation merge --resource-id '{id}' --tags '{CLUSTER_TAG}={own}'"
     raise PermanentError(
         "VaultNotOurs",
-        f"{shown(id)} is for cluster {shown(vault.cluster) or 'none that its tags name'}, so nothing is done with it; if it"
-        f" is for {protection.cluster}: {command}",
+        f"{shown(id)} is for cluster {shown(vault.cluster) or 'none that its tags name'}, so nothing is done there; if"
+        f" it is for {protection.cluster}: {command}",
     )
 
 
@@ -61,6 +61,6 @@ def require_own_group(protection: Protection, found: FoundGroup | None, mark: st
     command = f"az tag update --operation merge --resource-id '{id}' --tags '{MARK_TAG}={mark}'"
     raise PermanentError(
         "GroupNotOurs",
-        f"Meshward hasn't made resource group {protection.snapshot_group}, so no snapshot goes there: find out who did, and"
-        f" delete it{f'; if its tag was lost: {command}' if mark else ''}",
+        f"Meshward hasn't made resource group {protection.snapshot_group}, so no snapshot goes there: find out who did,"
+        f" and delete it{f'; if its tag was lost: {command}' if mark else ''}",
     )
