@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from shared.domain.errors import PermanentError
-from shared.domain.vaults.consents import candidate_of
+from shared.domain.vaults.consents import candidate_of, consent_error
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import SourceCandidate, SourceOwner
 from shared.domain.vaults.sources import DataSource
@@ -28,6 +28,13 @@ async def consents_now(
     """By label, whether the owners of the sources agree that the cluster (resource id) backs them up."""
     owners = {id: await _owner(source) for id, source in {each.source_id: each for each in sources}.items()}
     return {s.label: candidate_of(s, owners[s.source_id], cluster, listed, protected=s in protected) for s in sources}
+
+
+async def require_consent(protection: Protection, source: DataSource) -> None:
+    """Raise PermanentError unless the source's owner agrees now: since the plan, the owner may have withdrawn."""
+    found = await consents_now(protection.cluster_id, [source], protection.listed_sources, ())
+    if withheld := consent_error(found[source.label]):
+        raise withheld
 
 
 async def _owner(source: DataSource) -> SourceOwner | PermanentError | None:

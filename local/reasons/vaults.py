@@ -73,7 +73,8 @@ PROTECTION: Texts = {
     ),
     "GroupNotOurs": ReasonText(
         "Somebody has made the resource group of a cluster's snapshots before Meshward could, or its tag is lost.",
-        "Find out who made it, and delete it. If it is Meshward's, run the command in the message.",
+        "Find out who made it, and delete it. If it is Meshward's, give it its tag again: the message names the "
+        "document that has it.",
     ),
     "GuardedByAnother": ReasonText(
         "The vault uses another Resource Guard than the one in the policy document.",

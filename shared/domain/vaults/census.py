@@ -28,6 +28,7 @@ from shared.domain.restores.verification import vault_in
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.states import JOB, unknown_state
 from shared.domain.trust.membership import Membership, still_left_out
+from shared.domain.vaults.consents import consent_error
 from shared.domain.vaults.source import FoundItem, SourceCandidate
 from shared.domain.vaults.sources import DataSource, sources_of, unfit
 
@@ -174,10 +175,8 @@ def without_consent(standings: Iterable[Standing]) -> list[str]:
 
 def _consented(volume: CensusVolume, known: SourceCandidate | None) -> CensusVolume:
     """The volume, with what is told if its owner isn't known to agree."""
-    if known is None or not known.exists or known.consent == "given":
-        return volume
-    reason = "NotConsented" if known.consent == "missing" else "ConsentUnknown"
-    return msgspec.structs.replace(volume, reason=reason, message=known.refusal)
+    withheld = consent_error(known) if known and known.exists else None
+    return msgspec.structs.replace(volume, reason=withheld.reason, message=withheld.message) if withheld else volume
 
 
 def _volume(source: DataSource, item: FoundItem | None) -> CensusVolume:

@@ -41,8 +41,8 @@ def candidate_of(
         return unread(owner)
     if ResourceId(cluster) in named_in(owner.tags, id):
         return SourceCandidate(exists=True, consent="given", region=region)
-    missing = missing_consent(owner.tags, id, cluster, protected=protected)
-    return SourceCandidate(exists=True, consent="missing", refusal=str(missing))
+    missing = _missing(owner.tags, id, cluster, protected=protected)
+    return SourceCandidate(exists=True, consent="missing", missing=missing)
 
 
 def lists(listed: Collection[str], source_id: str) -> bool:
@@ -51,7 +51,7 @@ def lists(listed: Collection[str], source_id: str) -> bool:
     return not {id, group_scope(id.subscription, id.group)}.isdisjoint(map(ResourceId, listed))
 
 
-def missing_consent(tags: Mapping[str, str], source_id: str, cluster: str, *, protected: bool) -> PermanentError:
+def _missing(tags: Mapping[str, str], source_id: str, cluster: str, *, protected: bool) -> str:
     """What is told where the owner hasn't agreed: what is missing, and the command or line that adds it."""
     id = ResourceId(cluster)
     value = ",".join(_written(each, ResourceId(source_id)) for each in [*named_in(tags, source_id), id])
@@ -62,23 +62,25 @@ def missing_consent(tags: Mapping[str, str], source_id: str, cluster: str, *, pr
         else f"its tag {CONSENT_TAG}, which has no room for another cluster"
     )
     line = f'"clusters": {{{json.dumps(cluster)}: {{"sources": [{json.dumps(source_id)}]}}}}'
-    return PermanentError(
-        "NotConsented",
+    return (
         f"its owner hasn't agreed that cluster {id.name} backs it up{stays}. Its owner agrees by: {command}; or add to "
-        f"the policy document {line}; if nobody agrees, correct the cluster's tag",
+        f"the policy document {line}; if nobody agrees, correct the cluster's tag"
     )
 
 
 def unread(error: MeshwardError) -> SourceCandidate:
     """A source of which nothing can be read."""
-    return SourceCandidate(exists=True, refusal=str(unknown_consent(str(error))))
+    return SourceCandidate(exists=True, missing=str(error))
 
 
-def unknown_consent(why: str) -> PermanentError:
-    """What is told where it can't be read whether the owner has agreed."""
-    return PermanentError(
-        "ConsentUnknown", f"whether its owner agrees can't be read, so nothing is begun or ended: {why}"
-    )
+def consent_error(known: SourceCandidate) -> PermanentError | None:
+    """What is raised or told if the owner isn't known to agree; None if it is."""
+    if known.consent == "given":
+        return None
+    if known.consent == "missing":
+        return PermanentError("NotConsented", known.missing)
+    why = known.missing or "nobody has asked"
+    return PermanentError("ConsentUnknown", f"its owner's consent can't be read, so nothing is begun or ended: {why}")
 
 
 def named_in(tags: Mapping[str, str], source_id: str) -> list[ResourceId]:

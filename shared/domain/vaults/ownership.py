@@ -54,13 +54,15 @@ def require_own_vault(protection: Protection, vault: FoundVault, id: str, *, kno
 
 
 def require_own_group(protection: Protection, found: FoundGroup | None, mark: str) -> None:
-    """Raise PermanentError "GroupNotOurs" if the snapshot group was made by somebody else: it lacks the mark."""
+    """Raise PermanentError "GroupNotOurs" if the snapshot group was made by somebody else: it lacks the mark.
+
+    Nobody is told the mark: who reads messages could make it theirs.
+    """
     if found is None or (mark and found.mark == mark):
         return
-    id = protection.snapshot_group_id
-    command = f"az tag update --operation merge --resource-id '{id}' --tags '{MARK_TAG}={mark}'"
+    lost = f"; if its tag {MARK_TAG} was lost, {OWNERSHIP.path(vault=protection.backup_vault)} of the store has it"
     raise PermanentError(
         "GroupNotOurs",
         f"Meshward hasn't made resource group {protection.snapshot_group}, so no snapshot goes there: find out who did,"
-        f" and delete it{f'; if its tag was lost: {command}' if mark else ''}",
+        f" and delete it{lost if mark else ''}",
     )

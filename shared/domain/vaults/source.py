@@ -128,6 +128,6 @@ class SourceCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
     exists: bool  # whether it is there
     consent: Consent = "unknown"  # whether its owner agrees
-    refusal: str = ""  # what is told if it isn't known to agree
+    missing: str = ""  # what is told if it isn't known to agree
     region: str = ""  # Azure region of its account, or of the machine
     vault: str = ""  # resource id of the vault that holds it or its account, empty where none does

@@ -18,7 +18,7 @@ from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import GROUP, ResourceId, folded, same
 from shared.domain.states import Meaning, unknown_state
-from shared.domain.vaults.consents import unknown_consent
+from shared.domain.vaults.consents import consent_error
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.shares import FileShare
@@ -76,8 +76,8 @@ def refusal(
         return why
     if candidate is None or not candidate.exists:
         return f"it doesn't exist; correct the tag {source.cluster_tag}"
-    if candidate.consent != "given":
-        return candidate.refusal or str(unknown_consent("nobody has asked"))
+    if withheld := consent_error(candidate):
+        return str(withheld)
     return "" if item else _untakable(candidate, vault, region)
 
 

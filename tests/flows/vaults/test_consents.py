@@ -226,6 +226,20 @@ async def test_an_owner_who_withdraws_keeps_the_backups_and_gets_nothing_new(sta
     assert roles_on(stage, owned(stage)[0]["id"]) == []
 
 
+async def test_who_withdraws_between_the_plan_and_the_registration_is_not_registered(stage: RunningApp) -> None:
+    agree(*owned(stage))
+
+    def no(function: str, moment: str) -> None:
+        if (function, moment) == ("start_registration", "before"):
+            stage.host.on_invocation(None)
+            withdraw(*owned(stage))
+
+    stage.host.on_invocation(no)
+    run = await first_run(stage)
+    assert "NotConsented" in (run.failure or "")
+    assert (of(stage.world, ITEMS), of(stage.world, f"{RECOVERY}/backupFabrics/protectionContainers")) == ([], [])
+
+
 async def test_the_census_names_what_is_backed_up_without_consent(stage: RunningApp) -> None:
     await agreed_and_protected(stage)
     withdraw(owned(stage)[0])

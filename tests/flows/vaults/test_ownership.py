@@ -1,4 +1,4 @@
-"""Nobody gets hold of another cluster's vault, snapshots or identity by having made them first, or having their names."""
+"""Nobody gets another cluster's vault, snapshots or identity by having made them first, or by having their names."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
