@@ -4,12 +4,14 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
+from functions.vaults.consents import candidates_now
+from functions.vaults.ownership import require_own, take_names
 from functions.vaults.parts import parts_now
 from functions.vaults.steps import app
 from shared.domain.vaults.parts import VAULTS, planned_parts
 from shared.domain.vaults.plan import ProtectionPlan, Seen, plan_of, require_agreed
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.signals import ProtectionDrifted
+from shared.domain.vaults.signals import ProtectionDrifted, SourceRefused
 from shared.wiring import services
 
 
@@ -25,6 +27,7 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
     provisioner = services().provisioner
     holders = await provisioner.cluster_backups.holders(protection)
     parts = await parts_now(protection, planned_parts(protection))
+    await require_own(protection, parts)
     recoverable = parts["backup_vault"] and not holders
     protecting = sorted({source.service for source in protection.sources if parts[VAULTS[source.service]]})
     seen = Seen(
@@ -33,10 +36,7 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
         deleted=tuple(await provisioner.backup_vaults.deleted_items(protection)) if recoverable else (),
         items=tuple([i for s in protecting for i in await provisioner.vaults(s).items(protection)]),
     )
-    candidates = {
-        s.label: await provisioner.source_backups[type(s)].candidate(protection, s)
-        for s in seen.unprotected(protection)
-    }
+    candidates = await candidates_now(protection, [source for source in protection.sources if seen.item(source)])
     identities = [protection.cluster_principal, *filter(None, map(seen.principal, parts))]
     granted = await provisioner.inventory.grants(identities) if len(identities) > 1 else []
     return plan_of(
@@ -49,6 +49,9 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
 async def plan_protection(request: ProtectionRequest) -> ProtectionPlan:
     """What would change, refused if something else was agreed on."""
     plan = require_agreed(await plan_now(request.protection), request.plan)
+    await take_names(request.protection, made_before=bool(plan.redundancy))
     if plan.instance and plan.differences:
         log(ProtectionDrifted(cluster=plan.protection.cluster_id, changes=plan.lines))
+    for line in plan.refused:
+        log(SourceRefused(cluster=plan.protection.cluster_id, why=line))
     return plan

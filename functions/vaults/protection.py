@@ -13,6 +13,7 @@ work. What another vault holds, or what is too weak and can't be changed, ends t
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import azure.functions as func
 
@@ -131,7 +132,7 @@ def protection_for(cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVaul
         return None
     policy.allow_list.contactable(cluster.trust_domain, cluster.id)
     group = services().settings.backup_resource_group
-    return protection_of(cluster, group, terms, incarnation_of(cluster, vaults))
+    return protection_of(cluster, group, terms, incarnation_of(cluster, vaults), policy.sources(cluster.id))
 
 
 @orchestrator(app)
@@ -156,7 +157,7 @@ def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
         steps_beside = ((steps.ensure_policy, protection), (steps.ensure_trusted_access, protection))
-        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *steps_beside)
+        vault = build_vault(run, plan, VaultService.BACKUP, partial(vault_grants, protection), *steps_beside)
         _, found = yield from run.chains(build_storage(run, plan), vault)
         redundancy = found.redundancy
     if not plan.instance:

@@ -15,6 +15,7 @@ from functions.engine.activities import activity
 from functions.engine.asking import ask, forget
 from functions.engine.logs import log
 from functions.vaults.creations import ask_if_absent
+from functions.vaults.ownership import owner_of_names
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.operations import OperationResult, concluded
 from shared.domain.resource_id import same
@@ -29,6 +30,7 @@ from shared.domain.vaults.findings import (
     require_protected,
     require_settled,
 )
+from shared.domain.vaults.ownership import require_own_group
 from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
 from shared.domain.vaults.signals import RedundancyFellBack
@@ -61,12 +63,14 @@ class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
 
 @activity(app)
 async def ensure_group(group: Group) -> Found:
-    """A resource group, in the cluster's region if it must be made."""
-    resources = services().provisioner.azure_resources
-    found = await resources.group(group.protection, group.name)
-    return require_settled(
-        f"resource group {group.name}", found or await resources.create_group(group.protection, group.name)
-    )
+    """A resource group, in the cluster's region if it must be made; that of the snapshots isn't anybody else's."""
+    resources, protection = services().provisioner.azure_resources, group.protection
+    owner = await owner_of_names(protection) if group.name == protection.snapshot_group else None
+    found, mark = await resources.group(protection, group.name), owner.mark if owner else ""
+    if mark:
+        require_own_group(protection, found, mark)
+    label = f"resource group {group.name}"
+    return require_settled(label, found or await resources.create_group(protection, group.name, mark))
 
 
 @activity(app)

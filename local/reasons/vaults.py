@@ -65,6 +65,17 @@ PROTECTION: Texts = {
         "Look at the vault in Azure. Set what the message names to a setting that [policy.md](policy.md) knows, or "
         "report the word.",
     ),
+    "VaultNotOurs": ReasonText(
+        "A vault, or the names of what would be made, are another cluster's, or the vault's tag is lost. Nothing was "
+        "changed.",
+        "If the vault is this cluster's, run the command in the message. If two clusters have the same names, create "
+        "one of them under another name, and find out why: by chance that never happens.",
+    ),
+    "GroupNotOurs": ReasonText(
+        "Somebody has made the resource group of a cluster's snapshots before Meshward could, or its tag is lost.",
+        "Find out who made it, and delete it. If it is Meshward's, give it its tag again: the message names the "
+        "document that has it.",
+    ),
     "GuardedByAnother": ReasonText(
         "The vault uses another Resource Guard than the one in the policy document.",
         "Remove that guard with its owners' consent, or name it in the policy document.",
@@ -105,6 +116,18 @@ PROTECTION: Texts = {
     "VolumesRefused": ReasonText(
         "Some file shares or virtual machines can't be protected. Everything else is done.",
         "The message names each one with the cause.",
+    ),
+    "NotConsented": ReasonText(
+        "The owner of a storage account or machine hasn't agreed that the cluster backs it up, or agrees no longer. "
+        "Nothing was granted or changed there. What is protected already stays so.",
+        "Let its owner run the command in the message, or add its line to the policy document "
+        "([clusters.md](clusters.md#consent-of-the-owner)). If it isn't the cluster's, correct the cluster's tag and "
+        "find out who set it.",
+    ),
+    "ConsentUnknown": ReasonText(
+        "It can't be read whether the owner of a storage account or machine agrees to its backup. Nothing is begun or "
+        "ended there.",
+        "The message says what Azure has answered. The sweep tries again each day.",
     ),
     "BadTag": ReasonText("A tag of the cluster can't be read.", "Correct the tag that the message names."),
 }

@@ -32,6 +32,9 @@ OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine":
 def written_now(name: str) -> Any:
     """The document as it is written now: with later fields; a lease without `validates`, or fields of other kinds."""
     recorded = SINCE.get(name.partition(" ")[0], {}) | RECORDED[name]
+    if name.startswith(CENSUS.pattern):
+        clusters = [each | {"volumes": [{"reason": ""} | v for v in each["volumes"]]} for each in recorded["clusters"]]
+        return recorded | {"clusters": clusters}
     if not name.startswith(LEASE.pattern):
         return recorded
     item = {

@@ -17,8 +17,8 @@ from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import Management, plain, properties_of, read, translated
 from shared.domain.errors import TemporaryError, service_code, shown
-from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
-from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
+from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension, FoundGroup
+from shared.domain.vaults.protection import CONTAINER, EXTENSION, MARK_TAG, Grant, Protection
 
 _OPERATOR = "Microsoft.DataProtection/backupVaults/backup-operator"
 _LOCATION = "configuration.backupStorageLocation"
@@ -31,16 +31,17 @@ _SUCCEEDED = Found(state="Succeeded")
 class AzureResources(Management):
     """Reads give None for what isn't there."""
 
-    async def group(self, protection: Protection, name: str) -> Found | None:
+    async def group(self, protection: Protection, name: str) -> FoundGroup | None:
         """The resource group with this name in the cluster's subscription."""
         groups = self._resources(protection).resource_groups
         return await read(f"resource group {name}", groups.get(name), _group)
 
-    async def create_group(self, protection: Protection, name: str) -> Found:
-        """Make the resource group, in the cluster's region."""
+    async def create_group(self, protection: Protection, name: str, mark: str = "") -> Found:
+        """Make the resource group, in the cluster's region, with this mark."""
+        own = {MARK_TAG: mark} if mark else {}
         with translated(f"creating resource group {name}"):
             await self._resources(protection).resource_groups.create_or_update(
-                name, ResourceGroup(location=protection.location, tags=self.merged_tags())
+                name, ResourceGroup(location=protection.location, tags=self.merged_tags(own))
             )
         return _SUCCEEDED
 
@@ -188,8 +189,9 @@ class AzureResources(Management):
         return self.client(ContainerServiceClient, protection.subscription)
 
 
-def _group(found: ResourceGroup) -> Found:
-    return Found(state=plain(found.properties and found.properties.provisioning_state))
+def _group(found: ResourceGroup) -> FoundGroup:
+    state = plain(found.properties and found.properties.provisioning_state)
+    return FoundGroup(state=state, mark=(found.tags or {}).get(MARK_TAG, ""))
 
 
 def _account(found: storage_models.StorageAccount, *, private: bool) -> FoundAccount:

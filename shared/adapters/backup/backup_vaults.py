@@ -14,7 +14,7 @@ from shared.adapters.azure.common import LISTED, AnswerSeen, plain, properties_o
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
-from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.protection import CLUSTER_TAG, Protection, VaultRequirements
 from shared.domain.vaults.source import FoundItem, VaultService
 from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
@@ -96,6 +96,7 @@ class BackupVaults(Vaults):
             soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
             immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
             redundancy=word(REDUNDANCY, plain(stores[0].type if stores else None)),
+            cluster=(found.tags or {}).get(CLUSTER_TAG, ""),
         )
 
     async def _read_guard(self, protection: Protection) -> models.ResourceGuardProxyBaseResource:

@@ -24,6 +24,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+class FoundGroup(Found, frozen=True, kw_only=True):
+    """A resource group; `mark` is the tag that only what Meshward has made bears."""
+
+    mark: str = ""
+
+
 class FoundVault(Found, frozen=True, kw_only=True):
     """A vault, in the words of Backup vaults; empty where the service doesn't say."""
 
@@ -34,6 +40,7 @@ class FoundVault(Found, frozen=True, kw_only=True):
     redundancy: str  # LocallyRedundant, ZoneRedundant or GeoRedundant
     immutable_days: int = 0  # for how long backups are immutable; 0: as the backup policies say
     public: bool | None = False  # to public networks, as far as its kind can be closed; None: by an unknown word
+    cluster: str = ""  # <resource group>/<cluster>, by its tag
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
 

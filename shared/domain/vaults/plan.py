@@ -7,6 +7,8 @@ Rules:
 - What can neither be taken over nor corrected is no difference: the plan is refused, with the reason.
 - A data source that can't be taken stands in the plan as refused, with the reason. It holds up nothing else: the run
   does the rest and fails with the reason.
+- What the plan would bring about has no source that is refused, unless a vault protects it already. No role is needed
+  on what is refused, whether it is protected or not.
 - Without a data source that it protects there is no Recovery Services vault.
 """
 
@@ -32,7 +34,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     holders: tuple[FoundInstance, ...] = ()  # backup instances of the cluster, in any vault
     deleted: tuple[FoundItem, ...] = ()  # deleted backup instances that the Backup vault still keeps
     items: tuple[FoundItem, ...] = ()  # what the vaults of the data sources protect
-    candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources that no item stands for
+    candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources outside of the vault
     granted: tuple[str, ...] = ()  # names of the grants that are made
 
     def principal(self, part: str) -> str:
@@ -42,10 +44,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     def item(self, source: DataSource) -> FoundItem | None:
         """What its vault has of it."""
         return next((item for item in self.items if source.protected_by(item)), None)
-
-    def unprotected(self, protection: Protection) -> list[DataSource]:
-        """The data sources that no item stands for."""
-        return [source for source in protection.sources if self.item(source) is None]
 
 
 class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +69,12 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(change.line for change in self.source_changes if change.act == "refuse")
 
     @property
+    def accepted(self) -> list[DataSource]:
+        """The data sources that it protects, and may do so: roles are for them alone."""
+        refused = {change.what for change in self.source_changes if change.act == "refuse"}
+        return [source for source in self.protection.sources if source.label not in refused]
+
+    @property
     def hash(self) -> str:
         """SHA-256 of what is planned and what would change, the same in whatever case Azure writes the ids in it."""
         encoded = msgspec.json.encode([self.protection, self.differences], order="deterministic")
@@ -88,8 +92,11 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     require_undeleted(protection, seen.deleted)
     needed = grants(protection, seen.principal("backup_vault"), seen.principal("extension"))
     sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
+    refused = {source for source, change in sources.items() if change.act == "refuse"}
+    accepted = [source for source in protection.sources if source not in refused]
+    protection = _with_sources(protection, [*accepted, *filter(seen.item, refused)])
     principals = {service: seen.principal(part) for service, part in VAULTS.items()}
-    needed_by_sources = [g for service, vault in principals.items() for g in source_grants(service, protection, vault)]
+    needed_by_sources = [g for service, vault in principals.items() for g in source_grants(service, accepted, vault)]
     changes = (*_parts(protection, seen), *_instance(protection, instance), *_roles(needed, seen))
     return ProtectionPlan(
         protection=protection,
@@ -99,7 +106,7 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
             *sources.values(),
             *_roles(needed_by_sources, seen),
         ),
-        sources=tuple(source for source, change in sources.items() if change.act != "refuse"),
+        sources=tuple(source for source in sources if source not in refused),
         granted=seen.granted,
         instance=instance is not None,
         redundancy=vault.redundancy if (vault := seen.parts.get("backup_vault")) else "",
@@ -120,6 +127,12 @@ def require_agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
 def lacking(plan: ProtectionPlan, grants: Iterable[Grant]) -> list[Grant]:
     """Those of the grants that are still to be made."""
     return [grant for grant in grants if grant.name not in plan.granted]
+
+
+def _with_sources(protection: Protection, sources: Iterable[DataSource]) -> Protection:
+    """The protection with those of its data sources, in its order."""
+    kept = set(sources)
+    return msgspec.structs.replace(protection, sources=tuple(s for s in protection.sources if s in kept))
 
 
 def _parts(protection: Protection, seen: Seen, *, of_sources: bool = False) -> Iterator[Change]:

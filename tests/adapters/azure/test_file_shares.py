@@ -120,3 +120,15 @@ async def test_a_share_of_that_name_that_is_somebody_else_s_is_refused(
     world.file_shares.create(ACCOUNT, PLACE)
     with pytest.raises(PermanentError, match="PlaceTaken"):
         await shares.isolate(plan)
+
+
+async def test_the_scratch_share_of_another_verification_is_neither_restored_into_nor_removed(
+    world: World, shares: FileShares, plan: RestorePlan
+) -> None:
+    await shares.isolate(plan)
+    other = msgspec.structs.replace(plan, name=f"{plan.name}-2")
+    for refused in (shares.isolate, shares.require_isolated):
+        with pytest.raises(PermanentError, match="PlaceTaken"):
+            await refused(other)
+    assert await shares.remove(other, at_once) == []
+    assert world.file_shares.exists(ACCOUNT, PLACE)

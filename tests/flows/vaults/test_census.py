@@ -16,6 +16,7 @@ from shared.domain.restores.history import History, Trial, empty_history, histor
 from shared.domain.restores.items import ClusterItem, Item, ShareItem
 from shared.domain.vaults.census import Census, Proof, Standing
 from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.consents import agree
 from tests.worlds.times import DAY, HOUR, START
 
 ASKED = {"meshward:protect": "true"}
@@ -107,7 +108,7 @@ async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(
     world = stage.world
     for share in ("carts", "images"):
         world.file_shares.create("stshop", share)
-    world.machines.add("vm-build")
+    agree(world.file_shares.account("stshop"), world.machines.add("vm-build"), cluster="rg-clusters/aks-shop")
     carts = world.recovery_vaults.protect("rsv-ours", "stshop", "carts")
     world.recovery_vaults.protect_machine("rsv-ours", "vm-build")
     tags = {"meshward:files": "rg-storage/stshop/carts,rg-storage/stshop/images"}

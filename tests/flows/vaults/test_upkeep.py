@@ -12,6 +12,7 @@ from local.cloud.wire import InjectedFault
 from local.host.process import InvocationFailed
 from local.stage import RunningApp
 from tests.worlds.app import NO_WATCH, call, open_app
+from tests.worlds.consents import agree
 from tests.worlds.protections import (
     CLUSTER,
     INSTANCES,
@@ -289,7 +290,7 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
 async def test_names_that_need_escaping_make_no_difference(stage: RunningApp) -> None:
     group = "rg-(one)_1.x"
     stage.world.aks.remove(CLUSTER)
-    stage.world.machines.add("vm-build", group=group)
+    agree(stage.world.machines.add("vm-build", group=group), cluster=f"{group}/AKS_New-1")
     tags = {"meshward:protect": "true", "meshward:machines": f"{group}/vm-build"}
     made = stage.world.aks.add("AKS_New-1", group=group, tags=tags)
     result = await protect(stage)
