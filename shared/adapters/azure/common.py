@@ -18,6 +18,7 @@ from azure.core.exceptions import (
     ClientAuthenticationError,
     DecodeError,
     HttpResponseError,
+    IncompleteReadError,
     ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
@@ -26,7 +27,8 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.identity.aio import ManagedIdentityCredential
 
-from shared.adapters.azure.scope import WithinFleet
+from shared.adapters.azure.outlet import acting, through
+from shared.adapters.azure.scope import resource_manager
 from shared.domain.errors import PermanentError, TemporaryError, service_code, shown
 from shared.settings import Settings
 
@@ -80,7 +82,7 @@ class Management:
 
     def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._settings, self._credential = settings, credential
-        self._options = {**NO_RETRY, **options}
+        self._options, self._scope = {**NO_RETRY, **options}, resource_manager(settings)
         self._clients: dict[tuple[object, str], object] = {}
 
     def client[C](self, sdk: Callable[..., C], subscription: str) -> C:
@@ -91,8 +93,7 @@ class Management:
                 credential=self._credential,
                 subscription_id=subscription,
                 base_url=self._settings.arm_url,
-                per_call_policies=[WithinFleet(self._settings.arm_url, self._settings.subscriptions)],
-                **self._options,
+                **through(self._scope, self._options),
             )
         return cast("C", self._clients[key])
 
@@ -160,17 +161,21 @@ def plain(value: object) -> str:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages."""
+    """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages.
+
+    The block is one act, which has bounds (`outlet`).
+    """
     try:
-        yield
+        with acting(doing):
+            yield
     except ClientAuthenticationError as error:
         raise TemporaryError(
             "NoToken", f"{doing}: no token from the managed identity endpoint: {_brief(error)}"
         ) from error
+    except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
+        raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
     except HttpResponseError as error:
         raise _from_status(error, doing) from error
-    except (ServiceRequestError, ServiceResponseError) as error:
-        raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
     except _MISREAD as error:
         raise _unreadable(error, doing) from error
 
