@@ -35,7 +35,10 @@ from shared.settings import Settings
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
 _WHOM = re.compile(r"(?<=The client )'[^']*' with object id '[^']*' ")
-_LONGEST_ANSWER = 500  # characters: the names of an action and of a scope are together longer than other quotes
+# The right that is missing, and where: of two that are named, the second is.
+_RIGHT = re.compile(r"ction:? '([\w./-]{1,100})'(?:[^']{0,40}'(/[^']*)')?", re.ASCII)
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LONGEST_PATH = 500  # characters
 # What the SDKs' models, and what reads them, raise over a body of another form.
 _MISREAD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -191,7 +194,7 @@ def _from_status(error: HttpResponseError, doing: str) -> PermanentError | Tempo
         return _unreadable(error, doing)
     code = getattr(error.error, "code", None) or f"Http{status}"
     message = f"{doing}: {_brief(error)}"
-    if status in (401, 403) and code != "RequestDisallowedByPolicy":
+    if status in _REFUSED and code != "RequestDisallowedByPolicy":
         return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 412, 429) or status >= 500:
         return TemporaryError(service_code(str(code)), message, _retry_after(error))
@@ -204,6 +207,16 @@ def _retry_after(error: HttpResponseError) -> float | None:
 
 
 def _brief(error: Exception) -> str:
-    """What Azure says; Key Vault names the action in a later line, Resource Manager after whom it refuses."""
+    """What Azure says, as far as it may be quoted; of a refusal, the right that is missing and what was asked for."""
     text = " ".join(str(getattr(error, "message", error))[:5000].split())
-    return shown(_WHOM.sub("", text), _LONGEST_ANSWER)
+    rights = list(_RIGHT.finditer(text)) if getattr(error, "status_code", 0) in _REFUSED else []
+    if not rights:
+        return shown(_WHOM.sub("", text))
+    action, scope = rights[-1].groups()
+    return f"{shown(f'no right to {action}' + (f' at {scope}' if scope else ''))}, asked for {_asked(error)}"
+
+
+def _asked(error: Exception) -> str:
+    """The path of the request that was refused, which is Meshward's own."""
+    request = getattr(getattr(error, "response", None), "request", None)
+    return shown(urlsplit(str(getattr(request, "url", ""))).path, _LONGEST_PATH)
