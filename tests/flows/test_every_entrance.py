@@ -137,7 +137,7 @@ def _within(url: str) -> bool:
 
 
 @given(texts)
-@settings(max_examples=2, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 async def test_whatever_strangers_write_and_send_nothing_leaves_the_fleet_and_nothing_breaks(
     stage: RunningApp, texts: list[str]
 ) -> None:
