@@ -41,7 +41,7 @@ from shared.domain.selftest import (
     require_same_clock,
     require_subscribed,
 )
-from shared.domain.trust.admission import RefusedRoot, require_none_refused
+from shared.domain.trust.admission import require_none_refused
 from shared.domain.trust.roots import current_roots
 from shared.wiring import services
 
@@ -168,11 +168,8 @@ async def _key(check: SelftestCheck) -> None:
 
 
 async def _roots(_: SelftestCheck) -> None:
-    require_none_refused(await _seen(_refused()))
-
-
-async def _refused() -> list[RefusedRoot]:
-    return await refused_roots(await roots_seen())
+    seen = await roots_seen()
+    require_none_refused(await refused_roots(seen), seen.broken)
 
 
 async def _clock(_: SelftestCheck) -> None:

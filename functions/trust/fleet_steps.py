@@ -13,7 +13,7 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from functions.trust.roll import call_roll, remember, remembered
 from functions.trust.roots import old_root
-from shared.domain.errors import MeshwardError
+from shared.domain.errors import MeshwardError, TemporaryError
 from shared.domain.trust.members import no_members
 from shared.domain.trust.membership import Membership, Roll
 from shared.domain.trust.phases import Phase
@@ -81,16 +81,24 @@ async def next_round(state: RotationState, known: Membership) -> Round:
 
 
 def _unavailable(state: RotationState, roll: Roll) -> list[MemberOutcome]:
-    """Members that can't be asked: those of which nobody knows whether they are there may be known later."""
+    """Members that can't be asked. Of those that may be gone, Azure may say more later, unless it can't be asked so."""
     refused = [
         MemberOutcome(cluster=c, phase=state.phase, reason=reason, message=message, refused=True)
         for c, (reason, message) in roll.unavailable.items()
     ]
-    unknown = [
-        MemberOutcome(cluster=c, phase=state.phase, reason=e.reason, message=e.message, retry_after=e.retry_after or 60)
-        for c, e in roll.unknown.items()
-    ]
-    return [*refused, *unknown]
+    return [*refused, *(_unknown(state, cluster, error) for cluster, error in roll.unknown.items())]
+
+
+def _unknown(state: RotationState, cluster: str, error: MeshwardError) -> MemberOutcome:
+    later = (error.retry_after or 60) if isinstance(error, TemporaryError) else None
+    return MemberOutcome(
+        cluster=cluster,
+        phase=state.phase,
+        reason=error.reason,
+        message=error.message,
+        refused=later is None,
+        retry_after=later,
+    )
 
 
 async def _validity(rotation: Rotation) -> Validity | None:

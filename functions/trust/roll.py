@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from shared.domain.admission import Fleet
 from shared.domain.cluster import Cluster
-from shared.domain.errors import NotConverged, TemporaryError
+from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.trust.members import members_in
 from shared.domain.trust.membership import MEMBERSHIP, MemberProgress, Membership, Roll, absent, roll_of
 from shared.domain.trust.roots import Rotation
@@ -36,14 +36,14 @@ async def call_roll(rotation: Rotation, known: dict[str, MemberProgress], fleet:
     return roll_of(rotation, known, Fleet(there, fleet.allow_list), unknown)
 
 
-async def _look_for(ids: Iterable[str]) -> tuple[list[Cluster], dict[str, TemporaryError]]:
+async def _look_for(ids: Iterable[str]) -> tuple[list[Cluster], dict[str, MeshwardError]]:
     """Those that are still there, and those of which nobody knows."""
     found: list[Cluster] = []
-    unknown: dict[str, TemporaryError] = {}
+    unknown: dict[str, MeshwardError] = {}
     for id in ids:
         try:
             cluster = await services().rotator.clusters.get(id)
-        except TemporaryError as error:
+        except MeshwardError as error:
             unknown[id] = error
         else:
             found += [cluster] if cluster else []

@@ -19,7 +19,8 @@ ANY_FLOW: Texts = {
         "Find out who changed the cluster. Its API server is at `fqdn` or `privateFqdn` of `az aks show`, by HTTPS.",
     ),
     "OutsideFleet": ReasonText(
-        "A request was about to leave the subscriptions of the settings. It wasn't sent.",
+        "A request was about to leave what the settings name: the subscriptions, the key vault, the topic, or the "
+        "storage account that it is about. It wasn't sent.",
         "Look at where the URL in the message comes from. If it is right, add its subscription to "
         "`MESHWARD_SUBSCRIPTION_IDS`.",
     ),

@@ -110,7 +110,7 @@ async def _signing_roots(seen: RootsSeen) -> dict[str, tuple[bool, list[SigningR
         for each in lineages
     }
     for claim in seen.claims:
-        if claim.mesh is Mesh.LINKERD and seen.of(claim.trust_domain) is None:
+        if claim.mesh is Mesh.LINKERD and seen.never_admitted(claim.trust_domain):
             versions = await services().rotator.key_vault.versions(claim.certificate)
             claimed = [SigningRoot(certificate=claim.certificate, version=v.id) for v in versions if v.enabled]
             found.setdefault(claim.trust_domain, (False, []))[1].extend(claimed)

@@ -4,6 +4,8 @@ Rules:
 - Only roots of record count (`records`). Each generation is a certificate with a name of its own, so that the old root
   is kept.
 - The current root is the lowest enabled generation; an enabled one above it is the goal of a rotation that runs.
+- A row that can't be read stops the rotations of its trust domain, as nobody knows which root is current. Other rows
+  still count: issuers are renewed under their roots. Other trust domains go on.
 - A certificate whose tags say that it is a root, and that has no record, is a claim: it is told, and never used.
 """
 
@@ -14,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
-from shared.domain.errors import InvalidEvent, PermanentError, shown
+from shared.domain.errors import InvalidEvent, PermanentError, Unreadable, shown
 from shared.domain.resource_id import same
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Slot
@@ -58,6 +60,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[Root, ...]  # those that count, the oldest first
     last: int  # the highest generation that was begun
     last_ended: bool  # whether that was retired or given up
+    broken: tuple[str, ...] = ()  # paths of rows that can't be read
 
     @property
     def enabled(self) -> list[Root]:
@@ -164,9 +167,11 @@ def rotation_of(certificate: str, lineages: Sequence[Lineage]) -> Rotation:
     """The rotation that replaces this certificate.
 
     Raises InvalidEvent if it is no root of record, AlreadyRotated if it isn't the current one, PermanentError if roots
-    can't be told apart.
+    can't be told apart, Unreadable if a row can't be read.
     """
     lineage = lineage_of(certificate, lineages)
+    if lineage.broken:
+        raise unreadable_rows(lineage.trust_domain, lineage.broken)
     enabled = lineage.enabled
     if len({r.generation for r in enabled}) < len(enabled):
         names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
@@ -182,6 +187,14 @@ def rotation_of(certificate: str, lineages: Sequence[Lineage]) -> Rotation:
         new=enabled[1].certificate if len(enabled) > 1 else name,
         generation=generation,
     )
+
+
+def unreadable_rows(trust_domain: str, paths: Iterable[str]) -> Unreadable:
+    """The error that says which rows of a trust domain's roots have to be restored."""
+    message = (
+        f"{', '.join(paths)} in the store can't be read, so that nobody knows which root of {trust_domain} is current"
+    )
+    return Unreadable("DocumentBroken", f"{message}: restore an earlier version; until then nothing is rotated there")
 
 
 def _next_generation(lineage: Lineage) -> int:

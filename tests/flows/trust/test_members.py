@@ -9,6 +9,7 @@ from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.kubelet import RUN_SECONDS
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.manifests import link
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import RunningApp
@@ -17,7 +18,7 @@ from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.mesh import Mesh
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.rotations import DAYS, announce, held, rotated, seed, status, steps, vault, writes
-from tests.worlds.small_mesh import bundle_of
+from tests.worlds.small_mesh import SWIFT, bundle_of, small_mesh
 from tests.worlds.times import HOUR, MINUTE
 
 MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
@@ -202,3 +203,19 @@ async def test_nothing_begins_while_a_member_is_stopped(stage: RunningApp) -> No
     assert writes(stage) == []
     stage.world.aks.start("aks-east")
     await until_phase(stage, "distribute")
+
+
+async def test_a_member_of_which_azure_says_nothing_that_can_be_read_holds_the_rotation_by_its_name() -> None:
+    async with small_mesh("aks-east", "aks-west", left=SWIFT, judged=False) as stage:
+        announce(stage)
+        await until_phase(stage, "distribute")
+        west = next(r for r in stage.world.arm.resources.values() if r["name"] == "aks-west")
+        west["tags"] = {}
+        odd = Reply(status=400, body={"error": {"code": "Odd", "message": "odd"}})
+        on = r"GET .*/managedClusters/aks-west$"
+        stage.world.wire.inject(InjectedFault(on=on, kind="answer", times=10_000, reply=odd))
+        found = await held(stage)
+        assert (found["reason"], found["blockers"]) == ("Odd", ["aks-west"])
+        stage.world.wire.faults.clear()
+        west["tags"] = MEMBER
+        await stage.run(lambda: "held" not in status(stage), HOUR)
