@@ -17,6 +17,7 @@ from shared.domain.errors import MeshwardError, TemporaryError
 from shared.domain.trust.members import no_members
 from shared.domain.trust.membership import Membership, Roll
 from shared.domain.trust.phases import Phase
+from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.records import ended_path
 from shared.domain.trust.roots import Rotation
 from shared.domain.trust.rounds import apply_commands, begin_round, conclude_round, members_to_try, record_of
@@ -38,6 +39,7 @@ from shared.domain.trust.state import (
     RoundReport,
     Validity,
 )
+from shared.domain.trust.turns import FIRST_TAG, Turns
 from shared.domain.trust.warnings import endangers
 from shared.wiring import services
 
@@ -58,7 +60,7 @@ async def find_work(state: RotationState) -> Round:
     round = await next_round(state, known)
     begun = round.state
     await remember(state.rotation, known, replace(known, members=begun.members, excluded=begun.excluded))
-    _log_refused_commands(state)
+    _log_refused_commands(state, round.policy)
     _log_other_incarnations(state, begun)
     return round
 
@@ -67,16 +69,19 @@ async def next_round(state: RotationState, known: Membership) -> Round:
     """The same, remembered nowhere yet."""
     rotation, fleet = state.rotation, await services().rotator.fleet()
     roll = await call_roll(rotation, {**known.members, **state.members}, fleet)
-    state = begin_round(state, roll.incarnations, services().now(), known.excluded)
+    policy = await services().policy()
+    knobs = policy.at(rotation.trust_domain).trust
+    state = replace(state, old_root=state.old_root or await _validity(rotation))
+    state = begin_round(state, roll.incarnations, services().now(), known.excluded, knobs)
     if not state.waited_for:
         raise no_members(rotation.mesh, rotation.trust_domain, fleet)
-    policy = await services().policy()
+    turns = Turns({c.id for c in fleet.clusters if c.tagged(FIRST_TAG, "true")}, knobs.clusters_at_once)
     policies = {c: policy.at(rotation.trust_domain, c).trust for c in roll.available}
     return Round(
-        state=replace(state, old_root=state.old_root or await _validity(rotation)),
-        members=members_to_try(state, policies, [*roll.unavailable, *roll.unknown]),
+        state=state,
+        members=members_to_try(state, policies, [*roll.unavailable, *roll.unknown], services().now(), turns),
         unavailable=[o for o in _unavailable(state, roll) if o.cluster in state.waited_for],
-        policy=policy.at(rotation.trust_domain).trust,
+        policy=knobs,
     )
 
 
@@ -129,9 +134,9 @@ def _begun_again(state: RotationState, cluster: str, reason: str, why: str) -> M
     )
 
 
-def _log_refused_commands(state: RotationState) -> None:
+def _log_refused_commands(state: RotationState, policy: TrustPolicy) -> None:
     """Log why some commands can't act, for instance because the phase was left meanwhile."""
-    for command, why in apply_commands(state)[1].items():
+    for command, why in apply_commands(state, services().now(), policy)[1].items():
         log(
             CommandNotActedOn(
                 trust_domain=state.rotation.trust_domain,
@@ -182,7 +187,7 @@ def _on_hold(state: RotationState, hold: Hold) -> RotationOnHold:
 @activity(app)
 async def close_record(ended: EndedRotation) -> RotationRecord:
     """The rotation's record is evidence: written once, never changed."""
-    _log_refused_commands(ended.state)
+    _log_refused_commands(ended.state, TrustPolicy())  # whatever the knobs are: nothing acts any more
     if ended.state.roots is None:  # given up before a root was made: the next one takes another name
         rotation = ended.state.rotation
         await services().ledger.create(ended_path(rotation.mesh, rotation.trust_domain, rotation.generation), b"")

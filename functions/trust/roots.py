@@ -7,8 +7,11 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from cryptography import x509
+
 from functions.engine.documents import unless_broken
 from functions.engine.logs import log
+from shared.domain.admission import Fleet
 from shared.domain.documents import broken as broken_document
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import same
@@ -21,6 +24,7 @@ from shared.domain.trust.admission import (
     require_new_number,
     require_root,
 )
+from shared.domain.trust.members import members_in
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.records import (
     RECORD,
@@ -32,7 +36,7 @@ from shared.domain.trust.records import (
     record_path,
 )
 from shared.domain.trust.roots import AlreadyRotated, Lineage, Root, RootClaim, Rotation, claims_in, unreadable_rows
-from shared.domain.trust.signals import RootAdmitted, RootRefused
+from shared.domain.trust.signals import NoRootSigns, RootAdmitted, RootRefused
 from shared.wiring import services
 
 _FOLDER = "roots/"
@@ -181,6 +185,33 @@ async def tell_refused(seen: RootsSeen) -> None:
                 certificate=one.certificate, trust_domain=one.trust_domain, reason=one.reason, error=one.message
             )
         )
+
+
+def tell_unsigned(seen: RootsSeen, fleet: Fleet) -> None:
+    """Log each trust domain that has members and no root that signs: their issuers can't be renewed."""
+    for lineage in (each for each in seen.lineages if not each.enabled):
+        if members := members_in(lineage.mesh, lineage.trust_domain, fleet):
+            names = ", ".join(sorted(r.certificate for r in lineage.roots)) or "none is left"
+            log(
+                NoRootSigns(
+                    trust_domain=lineage.trust_domain,
+                    members=len(members),
+                    why=f"enable the certificate of the root that they trust: {names}",
+                )
+            )
+
+
+async def require_signs(certificate: str, version: str, root: x509.Certificate) -> None:
+    """Raise PermanentError unless the root's key signs, for which its certificate in Key Vault has to be enabled."""
+    vault = services().rotator.key_vault
+    if not any(v.enabled for v in await vault.versions(certificate) if v.id == version):
+        message = (
+            f"certificate {certificate} is disabled or gone, and the other root is about to be given up: enable or"
+            f" recover it (az keyvault certificate set-attributes --enabled true --vault-name"
+            f" {services().settings.key_vault_name} --name {certificate} --version {version})"
+        )
+        raise PermanentError("KeyUnusable", message)
+    await vault.require_signing_key(certificate, version, root)
 
 
 async def _fingerprint(claim: RootClaim) -> str:

@@ -113,6 +113,9 @@ SELF_TEST: Texts = {
     ),
     "NotSubscribed": ReasonText("An event subscription is missing or not ready.", "Run `make deploy` again."),
     "EventLost": ReasonText("The self-test published an event that didn't arrive.", "Run `make deploy` again."),
-    "KeyUnusable": ReasonText("The key of a trust root is disabled or can't sign.", "Enable the key."),
+    "KeyUnusable": ReasonText(
+        "The key of a trust root is disabled, gone or can't sign. No root is given up before the other one signs.",
+        "Enable the certificate's version, or recover the certificate, as the message says.",
+    ),
     "WrongKey": ReasonText("A trust root's certificate doesn't match its key.", "Replace the root."),
 }

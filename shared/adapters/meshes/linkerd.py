@@ -166,7 +166,9 @@ class LinkerdMesh:
     async def leaves_refreshed_at(self, proxies: Sequence[Proxy], lifetime: timedelta) -> dict[str, datetime | None]:
         """When each proxy last got a leaf, by `namespace/pod`; None where that can't be read."""
         found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
-        return {p.id: objects.leaf_refreshed_at(values, lifetime) for p, values in zip(proxies, found, strict=True)}
+        return {
+            p.id: objects.leaf_refreshed_at(values or {}, lifetime) for p, values in zip(proxies, found, strict=True)
+        }
 
     async def links(self) -> list[str]:
         """Linkerd's names of the clusters that this one is linked to."""
@@ -179,16 +181,16 @@ class LinkerdMesh:
         except Absent:
             return []
 
-    async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
+    async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float] | None]:
         slots = asyncio.Semaphore(_CONCURRENT_READS)
 
-        async def read(namespace: str, pod: str) -> dict[str, float]:
+        async def read(namespace: str, pod: str) -> dict[str, float] | None:
             async with slots:
                 try:
                     return objects.samples(await self._api.metrics(pod, namespace, port))
                 except Forbidden:
                     raise
                 except (TemporaryError, OutOfBounds):  # gone, or not able to tell yet: a fact, not a fault
-                    return {}
+                    return None
 
         return await asyncio.gather(*(read(*pod) for pod in pods))

@@ -101,6 +101,7 @@ def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
         controller=kind,
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         started_at=_started_at(pod),
+        ending="deletionTimestamp" in metadata,
         roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
     )
 
@@ -198,15 +199,16 @@ def _progress(kind: Kind, found: Object) -> tuple[bool, bool]:
     return desired <= updated and present <= updated, ready >= desired
 
 
-def identity_pod(pod: Object, values: dict[str, float], now: datetime) -> IdentityPod:
-    """An identity pod with the metrics that it gave at `now`."""
-    ttl = values.get("issuer_cert_ttl_seconds")
+def identity_pod(pod: Object, values: dict[str, float] | None, now: datetime) -> IdentityPod:
+    """An identity pod with the metrics that it gave at `now`; None: they couldn't be read."""
+    ttl = (values or {}).get("issuer_cert_ttl_seconds")
     conditions = pod.get("status", {}).get("conditions", [])
     return IdentityPod(
         pod=f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
         created_at=datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
         issuer_expires_at=None if ttl is None else _moment(now.timestamp() + ttl),
+        readable=values is not None,
     )
 
 

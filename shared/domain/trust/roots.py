@@ -198,9 +198,10 @@ def unreadable_rows(trust_domain: str, paths: Iterable[str]) -> Unreadable:
 
 
 def _next_generation(lineage: Lineage) -> int:
-    """The number of the root that comes next; one that was begun, and neither made nor given up, is gone on with."""
-    begun = lineage.roots[-1].generation if lineage.roots else 0
-    return lineage.last if lineage.last > begun and not lineage.last_ended else lineage.last + 1
+    """The number of the root that comes next; one that was begun and not given up is gone on with, enabled or not."""
+    assert lineage.current
+    begun = lineage.last > lineage.current.generation and not lineage.last_ended
+    return lineage.last if begun else lineage.last + 1
 
 
 def lineage_of(certificate: str, lineages: Iterable[Lineage]) -> Lineage:

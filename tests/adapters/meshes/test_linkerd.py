@@ -3,7 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +39,7 @@ from tests.worlds.admission import everyone
 from tests.worlds.settings import settings
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+BEGUN = datetime.fromtimestamp(0, UTC)
 CLUSTERS = ("aks-east", "aks-west")
 
 
@@ -75,7 +76,9 @@ class TwoMeshes:
         desired = desired_trust(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
         for _ in range(20):
             stale = [p for p in await mesh.proxies() if not trusts(p, desired)]
-            due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), waves=kinds)
+            due = next_restarts(
+                await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), since=BEGUN, waves=kinds
+            )
             for workload in due:
                 await mesh.restart(workload, self.world.clock.now())
             await self.world.clock.advance(2 * MINUTE)
@@ -339,8 +342,8 @@ async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: s
         reports = issuer_gate(replicas, expires, issuer.written_at).passed
         assert reports is (line >= "2.18"), "older replicas don't tell which issuer they use: they are restarted"
         if missed := pods_without_reload(replicas, expires, issuer.written_at, clock.now()):
-            stale = [p for p in await mesh.proxies() if p.id in missed]
-            for workload in next_restarts(await mesh.workloads(), stale, clock.now(), TrustPolicy()):
+            stale = [p for p in await mesh.proxies() if p.id in [replica.pod for replica in missed]]
+            for workload in next_restarts(await mesh.workloads(), stale, clock.now(), TrustPolicy(), since=BEGUN):
                 await mesh.restart(workload, clock.now())
             await clock.advance(5 * MINUTE)
         assert issuer_gate(await mesh.identity_pods(clock.now()), expires, issuer.written_at).passed

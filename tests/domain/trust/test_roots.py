@@ -95,8 +95,11 @@ def test_the_number_of_a_root_that_was_given_up_is_not_used_again_and_one_that_i
     assert found.aborted is ended
 
 
-def test_the_number_of_a_root_that_somebody_has_disabled_is_not_used_again() -> None:
-    assert rotation_of(root(1).certificate, [lineage(root(1), root(2, enabled=False))]).generation == 3
+def test_a_new_root_that_somebody_has_disabled_on_the_way_begins_no_second_rotation() -> None:
+    found = lineage(root(1), root(2, enabled=False))
+    assert rotation_of(root(1).certificate, [found]).generation == 2
+    given_up = lineage(root(1), root(2, enabled=False), ended=True)
+    assert rotation_of(root(1).certificate, [given_up]).generation == 3
 
 
 def test_generation_10000_follows_9999_and_is_told_from_all_others() -> None:

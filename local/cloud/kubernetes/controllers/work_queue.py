@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers import (
+    cron_jobs,
     custom_resources,
     daemon_sets,
     deployments,
@@ -37,6 +38,7 @@ _RECONCILERS: dict[str, Callable[[SimulatedCluster, Object], float | None]] = {
     "StatefulSet": stateful_sets.reconcile,
     "DaemonSet": daemon_sets.reconcile,
     "Job": jobs.reconcile,
+    "CronJob": cron_jobs.reconcile,
     "Namespace": namespaces.reconcile,
     "PersistentVolumeClaim": volume_claims.reconcile,
     "CustomResourceDefinition": custom_resources.reconcile,
