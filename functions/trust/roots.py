@@ -13,7 +13,7 @@ from functions.engine.documents import unless_broken
 from functions.engine.logs import log
 from shared.domain.admission import Fleet
 from shared.domain.documents import broken as broken_document
-from shared.domain.errors import PermanentError, shown
+from shared.domain.errors import NotFound, PermanentError, shown
 from shared.domain.resource_id import same
 from shared.domain.trust.admission import (
     RefusedRoot,
@@ -247,8 +247,10 @@ async def admit_root(trust_domain: str, fingerprint: str, by: str, why: str) -> 
     used = generations_in(await services().ledger.list(folder))
     require_new_number(found, max((g.number for g in used if g.ended or g.records), default=0))
     vault = services().rotator.key_vault
-    version = next(v.id for v in await vault.versions(found.certificate) if v.fingerprint == fingerprint)
-    require_root(await vault.certificate(found.certificate, version), found.certificate)
+    versions = [v.id for v in await vault.versions(found.certificate) if v.fingerprint == fingerprint]
+    if not versions:
+        raise NotFound("NoSuchRoot", f"{found.certificate} has changed meanwhile: look at it, and ask again")
+    require_root(await vault.certificate(found.certificate, versions[0]), found.certificate)
     record = admitted(found, by, why, services().now())
     await services().ledger.create(record_path(record), RECORD.encoded(record))
     log(
