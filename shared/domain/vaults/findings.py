@@ -74,6 +74,11 @@ class FoundInstance(Found, frozen=True, kw_only=True):
         return "pending" in (INSTANCE.meaning(self.protection), PROVISIONING.meaning(self.state))
 
     @property
+    def in_error(self) -> bool:
+        """Whether Azure has failed to protect it. It tries again only when it is asked to."""
+        return not self.changing and same(self.protection, "ProtectionError")
+
+    @property
     def movable(self) -> bool:
         """Whether another policy may be asked for: only of what is configured, and nobody is at work on."""
         return self.configured and not self.changing
@@ -103,7 +108,7 @@ class FoundOperation(Found, frozen=True, kw_only=True):
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
-    """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
+    """A validation or a sync under way, and what it is of; without an operation it has nothing to find."""
 
     protection: Protection
     operation: str = ""
