@@ -71,7 +71,7 @@ PROTECTION: Texts = {
     ),
     "NoIdentity": ReasonText("The cluster's backup extension has no identity yet.", NOTHING),
     "ExtensionElsewhere": ReasonText(
-        "The cluster's backup extension stores its backups in another storage account.",
+        "The cluster has a backup extension, by whatever name, that stores its backups in another storage account.",
         "Remove the extension so that Meshward installs it, or remove the tag `meshward:protect`.",
     ),
     "ProtectedElsewhere": ReasonText(

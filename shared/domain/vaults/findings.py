@@ -55,6 +55,7 @@ class FoundExtension(Found, frozen=True, kw_only=True):
 
     principal: str
     account: str
+    name: str = ""
 
 
 class FoundInstance(Found, frozen=True, kw_only=True):
@@ -153,8 +154,8 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
     if found is not None and found.account.lower() != protection.account:
         raise PermanentError(
             "ExtensionElsewhere",
-            f"the backup extension of cluster {protection.cluster} stores backups in account {found.account or '?'}, "
-            f"not in {protection.account}; remove the extension if nobody needs it and start again",
+            f"the backup extension {shown(found.name)} of cluster {protection.cluster} stores backups in account "
+            f"{shown(found.account) or '?'}, not in {protection.account}; remove it if nobody needs it and start again",
         )
     extension = require_settled(f"the backup extension of cluster {protection.cluster}", found)
     if not extension.principal:

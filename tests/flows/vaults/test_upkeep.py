@@ -154,6 +154,15 @@ async def test_a_protection_whose_cause_stays_ends_the_run_with_what_azure_says(
     assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionError"
 
 
+async def test_a_backup_extension_by_another_name_is_refused_in_the_plan(stage: RunningApp) -> None:
+    stage.world.extensions.add(cluster_of(stage), name="backups-of-others", account="stothers")
+    status, refused = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
+    assert (status, refused["reason"]) == (400, "ExtensionElsewhere")
+    assert "backups-of-others" in refused["message"]
+    await stops_with(stage, "ExtensionElsewhere")
+    assert writes(stage.world) == []
+
+
 async def test_another_schedule_is_another_policy_beside_the_first(stage: RunningApp) -> None:
     await protect(stage)
     write_policy(stage, backup_every="PT4H", keep="P30D")
