@@ -24,6 +24,9 @@ PROTECTION: Texts = {
         "The cluster was protected, and no longer is.",
         "The message has the state of its backup instance. To protect it again, call `POST /api/protections`.",
     ),
+    "ClusterStopped": ReasonText(
+        "The cluster is stopped, and what is missing of its protection needs it.", "Start it: `az aks start`."
+    ),
     "NotReady": ReasonText("Azure is still creating or changing the cluster.", NOTHING),
     "NoSuchCluster": ReasonText("No cluster has this resource id.", "Correct the resource id."),
     "NotOurs": ReasonText(

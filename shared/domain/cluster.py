@@ -43,6 +43,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         """The trust domain that its tag names, in lower case, empty without one."""
         return folded(self.tag(TRUST_DOMAIN_TAG))
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody reaches it and nothing runs in it until it is started."""
+        return same(self.power_state, "Stopped")
+
     def tag(self, tag: str) -> str:
         """The tag's value, empty without it; names of tags are compared without case."""
         return next((value for name, value in self.tags.items() if same(name, tag)), "")
@@ -50,6 +55,13 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     def tagged(self, tag: str, value: str) -> bool:
         """Whether the tag has this value, in whatever case: what somebody meant isn't taken for its opposite."""
         return same(self.tag(tag), value)
+
+
+def require_started(cluster: Cluster) -> Cluster:
+    """The cluster; raises PermanentError while it is stopped."""
+    if cluster.stopped:
+        raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: start it with az aks start")
+    return cluster
 
 
 def cluster_id(text: str) -> ResourceId:

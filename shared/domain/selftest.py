@@ -187,10 +187,9 @@ def cluster_checks(cluster: Cluster, allow_list: AllowList) -> list[SelftestChec
     member = meshed and bool(domain)
     works = {"rotator": member, "provisioner": member and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
-    stopped = cluster.power_state == "Stopped"
-    repair = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
+    repair = f"az aks start --ids {cluster.id}" if cluster.stopped else f"{apply}  # docs/clusters.md"
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
-    repairs = {} if stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
+    repairs = {} if cluster.stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
     return [
         SelftestCheck(
             name=f"cluster as {duty}", repairs=repairs, otherwise=repair, subject=cluster.id, trust_domain=domain

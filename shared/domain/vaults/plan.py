@@ -35,6 +35,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources that no item stands for
     granted: tuple[str, ...] = ()  # names of the grants that are made
 
+    @property
+    def needs_cluster(self) -> bool:
+        """Whether the cluster has to run for what is missing."""
+        protected = any(not holder.in_error for holder in self.holders)
+        return not (protected and self.parts["extension"] and self.parts["trusted_access"])
+
     def principal(self, part: str) -> str:
         """The object id of a part's identity; empty where it has none, or none yet."""
         return getattr(self.parts.get(part), "principal", "")

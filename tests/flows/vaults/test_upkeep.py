@@ -154,6 +154,27 @@ async def test_a_protection_whose_cause_stays_ends_the_run_with_what_azure_says(
     assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionError"
 
 
+async def test_a_stopped_cluster_that_asks_for_protection_is_told_so_at_once(stage: RunningApp) -> None:
+    stage.world.aks.stop(CLUSTER)
+    status, refused = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
+    assert (status, refused["reason"]) == (400, "ClusterStopped")
+    stage.world.aks.announce(cluster_of(stage))
+    run = await finished(stage, limit=timedelta(minutes=1))
+    assert "start it with az aks start" in (run.failure or "")
+    assert writes(stage.world) == []
+    stage.world.aks.start(CLUSTER)
+    await goes_on(stage)
+
+
+async def test_a_protected_cluster_that_is_stopped_stays_protected_and_its_vault_is_looked_after(
+    stage: RunningApp,
+) -> None:
+    await protect(stage)
+    stage.world.aks.stop(CLUSTER)
+    one(stage, VAULTS)["properties"]["securitySettings"]["softDeleteSettings"]["state"] = "Off"
+    assert [change.split()[0] for change in (await swept(stage))["changes"]] == ["harden"]
+
+
 async def test_a_backup_extension_by_another_name_is_refused_in_the_plan(stage: RunningApp) -> None:
     stage.world.extensions.add(cluster_of(stage), name="backups-of-others", account="stothers")
     status, refused = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
