@@ -123,6 +123,7 @@ NO_IDS = {
     "shared/adapters/kubernetes/kinds.py": {'"/".join': "what a permission is about, in words"},
     "shared/adapters/kubernetes/owners.py": {'partition("/")': "group and version of a Kubernetes API"},
     "shared/domain/resource_id.py": {"*": "the grammar"},
+    "shared/domain/restores/filters.py": {'split("/")': "group, version and kind of a Kubernetes API"},
     "shared/domain/restores/items.py": {'partition("/")': "namespace and name of a Kubernetes object"},
     "shared/domain/restores/lease.py": {'rpartition("/")': "a path in the ledger"},
     "shared/domain/restores/manifest.py": {'rpartition("/")': "a path in the ledger"},

@@ -22,6 +22,7 @@ SINCE: dict[str, dict[str, Any]] = {
     LEASE.pattern: {"target_domain": None, "uids": {}},
     CENSUS.pattern: {"not_admitted": [], "left_out": []},
 }
+ITEM_SINCE: dict[str, dict[str, Any]] = {"cluster": {"filter": {"included": [], "excluded": [], "labels": []}}}
 OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine": {"share"}}  # in leases of 0.1.0
 
 
@@ -33,6 +34,7 @@ def written_now(name: str) -> Any:
     item = {
         field: value for field, value in recorded["item"].items() if field not in OF_OTHERS[recorded["item"]["kind"]]
     }
+    item = ITEM_SINCE.get(item["kind"], {}) | item
     kept = {field: value for field, value in recorded.items() if field != "validates"}
     return kept | {"item": item, "point": recorded["point"] | {"unclear": "", "partial": False}, "partial": []}
 

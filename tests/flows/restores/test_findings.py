@@ -58,6 +58,30 @@ async def test_a_missing_claim_is_missed_by_the_inventory(stage: RunningApp) -> 
     assert "PersistentVolumeClaim shop/data" in result["reasons"][0]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"excludedResourceTypes": ["v1/ConfigMap"]},
+        {"includedResourceTypes": ["deployments.apps", "apps/v1/StatefulSet", "ServiceAccount"]},
+        {"labelSelectors": ["backup=yes"]},
+    ],
+    ids=str,
+)
+async def test_a_copy_needn_t_hold_what_the_backup_was_told_to_leave_out(
+    stage: RunningApp, told: dict[str, list[str]]
+) -> None:
+    policy = stage.world.backup_vaults.instances.protecting(CLUSTER)["properties"]["policyInfo"]
+    policy["policyParameters"]["backupDatasourceParametersList"][0].update(told)
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "ServiceAccount", "ConfigMap"):
+        for found in cluster(stage).objects(kind):
+            cluster(stage).apply({**found, "metadata": {**found["metadata"], "labels": {"backup": "yes"}}})
+    settings = {"namespace": "shop", "name": "settings"}
+    cluster(stage).apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": settings, "data": {"a": "1"}})
+    await stage.clock.advance(HOUR)
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], result["reasons"]) == ("Verified", [])
+
+
 async def test_a_workload_that_was_taken_out_of_the_mesh_is_missed_by_the_inventory(stage: RunningApp) -> None:
     damage(stage, lambda o: annotated(o, "linkerd.io/inject", "disabled") if web(o) else o)
     result = await verdict(stage, back_up(stage))
