@@ -93,10 +93,11 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """How a copy differs from its manifest, by the names of entries."""
 
-    compared: int
-    missing: tuple[str, ...]
-    altered: tuple[str, ...]
-    extra: tuple[str, ...]
+    compared: int  # how many entries it had to have
+    missing: tuple[str, ...]  # not there
+    altered: tuple[str, ...]  # there with other content
+    extra: tuple[str, ...]  # not in the manifest
+    rewritten: tuple[str, ...] = ()  # altered by the copy itself since then, which says nothing of what was restored
 
 
 def manifest_of(held: Contents, now: datetime) -> Manifest:
@@ -199,12 +200,22 @@ def compare(manifest: Manifest, copy: Mapping[str, ManifestEntry], backup_taken:
         and not copy[name].is_like(manifest.entries[name])
         and _before(manifest.entries[name].changed, backup_taken)
     ]
+    rewritten = [name for name in altered if _is_rewritten(name, copy[name])]
     return Difference(
         compared=len(due),
         missing=tuple(name for name in due if name not in copy),
-        altered=tuple(altered),
+        altered=tuple(name for name in altered if name not in rewritten),
+        rewritten=tuple(rewritten),
         extra=() if manifest.total > MOST_ENTRIES else tuple(name for name in copy if name not in manifest.entries),
     )
+
+
+def _is_rewritten(name: str, restored: ManifestEntry) -> bool:
+    """Whether something has changed a restored ConfigMap since it was made. Other kinds change by controllers, too,
+    which leave alone what is compared.
+    """
+    made, changed = restored.made, restored.changed
+    return name.startswith("ConfigMap ") and made is not None and changed is not None and changed > made
 
 
 def _of_a_workload(metadata: Object) -> bool:

@@ -69,6 +69,22 @@ def test_what_was_made_or_changed_after_the_backup_does_not_count() -> None:
     assert (found.missing, found.altered, found.compared) == ((), (), 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "says"),
+    [
+        ("ConfigMap shop/leader", LATER, ((), ("ConfigMap shop/leader",))),
+        ("ConfigMap shop/leader", EARLIER, (("ConfigMap shop/leader",), ())),
+        ("Deployment shop/web", LATER, (("Deployment shop/web",), ())),
+    ],
+)
+def test_a_config_map_that_was_changed_since_it_was_restored_says_nothing_of_what_was_restored(
+    name: str, changed: datetime, says: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    manifest = msgspec.structs.replace(a_manifest(), entries={name: entry()})
+    found = compare(manifest, {name: entry("2", changed=changed)}, NOW)
+    assert (found.altered, found.rewritten) == says
+
+
 def test_a_manifest_holds_what_the_backup_was_told_to_hold() -> None:
     told = BackupFilter(excluded=("cm",))
     objects = {"ConfigMap": [config({})], "ServiceAccount": [{"metadata": {"name": "web", "namespace": "shop"}}]}
