@@ -109,7 +109,10 @@ PROTECTION: Texts = {
         "Some file shares or virtual machines can't be protected. Everything else is done.",
         "The message names each one with the cause.",
     ),
-    "BadTag": ReasonText("A tag of the cluster can't be read.", "Correct the tag that the message names."),
+    "BadTag": ReasonText(
+        "A tag of the cluster can't be read, so it counts neither as set nor as missing.",
+        "Correct the tag that the message names, or remove it.",
+    ),
 }
 
 RELEASES: Texts = {

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.scenario import OLD_ROOT
