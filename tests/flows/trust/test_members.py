@@ -1,6 +1,7 @@
 """Rotations over members that make it hard: drift, links, windows, pods that nothing replaces, stops, old releases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import cycle
 
 import pytest
 
@@ -16,7 +17,7 @@ from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.mesh import Mesh
 from tests.worlds.app import NO_WATCH, open_app
-from tests.worlds.rotations import DAYS, announce, held, rotated, seed, status, steps, vault, writes
+from tests.worlds.rotations import DAYS, RUN, announce, held, rotated, seed, status, steps, vault, writes
 from tests.worlds.small_mesh import bundle_of
 from tests.worlds.times import HOUR, MINUTE
 
@@ -98,6 +99,20 @@ async def test_a_link_to_a_cluster_outside_the_trust_domain_holds_the_rotation_b
     await stage.run(lambda: status(stage).get("held", {}).get("reason") == "NoMesh", HOUR)
     install_linkerd(stage.world, vault(stage), "aks-west")
     await until_phase(stage, "distribute")
+
+
+async def test_a_member_whose_id_comes_in_another_case_is_the_same_one_and_no_round_follows_another_at_once(
+    stage: RunningApp,
+) -> None:
+    spellings: Iterator[Callable[[str], str]] = cycle(
+        [str, str.upper, lambda id: id.replace("resourcegroups", "resourceGroups"), str.lower]
+    )
+    stage.world.aks.spell = lambda id: next(spellings)(id)  # noqa: PLW0108  # each id in the next one
+    announce(stage)
+    await rotated(stage)
+    record = stage.host.instance(RUN)
+    assert record is not None
+    assert len(record.output["members"]) == 1
 
 
 async def test_workloads_restart_only_while_a_maintenance_window_is_open(stage: RunningApp) -> None:
