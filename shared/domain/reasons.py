@@ -162,6 +162,7 @@ type CallerReason = Literal[
 
 # The step is tried again until its deadline; a call is answered with 503.
 type WaitingReason = Literal[
+    "ApiServerUntrusted",
     "Asked",
     "BundleChanged",
     "BundleWritten",
@@ -177,8 +178,8 @@ type WaitingReason = Literal[
     "IssuerWritten",
     "KeysUnreachable",
     "LeavesNotRenewed",
-    "MembershipTaken",
     "LedgerUnavailable",
+    "MembershipTaken",
     "NoBackupNamespace",
     "NoIdentity",
     "NoKubeconfig",
