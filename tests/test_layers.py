@@ -120,7 +120,10 @@ NO_IDS = {
     "shared/adapters/azure/scope.py": {'split("/")': "a URL, of which each part is checked"},
     "shared/adapters/azure/ledger.py": {'partition("/")': "the store's URL"},
     "shared/adapters/kubernetes/api.py": {'"/".join': "a path of a Kubernetes API"},
-    "shared/adapters/kubernetes/kinds.py": {'"/".join': "what a permission is about, in words"},
+    "shared/adapters/kubernetes/kinds.py": {
+        '"/".join': "what a permission is about, in words",
+        'rpartition("/")': "group and version of a Kubernetes API",
+    },
     "shared/adapters/kubernetes/owners.py": {'partition("/")': "group and version of a Kubernetes API"},
     "shared/domain/resource_id.py": {"*": "the grammar"},
     "shared/domain/restores/filters.py": {'split("/")': "group, version and kind of a Kubernetes API"},

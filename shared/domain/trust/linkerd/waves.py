@@ -20,7 +20,15 @@ from shared.domain.trust.policy import TrustPolicy, is_open, next_opening
 from shared.domain.trust.verdicts import MAX_BLOCKERS
 
 RESTART_PAUSE = timedelta(minutes=10)
-WAVES = ("Deployment", "DaemonSet", "StatefulSet")
+ROLLOUT = "Rollout.argoproj.io"
+WAVES = ("Deployment", ROLLOUT, "DaemonSet", "StatefulSet")
+
+_UNREPLACED = {  # by what made a pod: why no restart replaces it, and what to do
+    "": "bare pod, delete it",
+    "Job": "Job, ends by itself",
+    "ExternalWorkload": "outside the cluster, set its annotations meshward/trusts and meshward/started-at",
+    ROLLOUT: f"its {ROLLOUT} isn't seen, apply infra/cluster or restart it yourself",
+}
 
 
 def next_restarts(
@@ -72,14 +80,9 @@ def _restarted_recently(workload: Workload, now: datetime) -> bool:
 def _obstacle(proxy: Proxy, workloads: Mapping[str, Workload]) -> str:
     if workload := workloads.get(proxy.workload):
         return workload.obstacle or ("its rollout is stuck" if workload.stuck else "")
-    if proxy.workload:
-        return f"its {proxy.workload.partition('/')[0]} was deleted, delete the pod" if workloads else ""
-    match proxy.controller:
-        case "":
-            return "bare pod, delete it"
-        case "Job":
-            return "Job, ends by itself"
-        case "ExternalWorkload":
-            return "outside the cluster, set its annotations meshward/trusts and meshward/started-at"
-        case kind:
-            return f"{kind}, restart it yourself"
+    kind = proxy.workload.partition("/")[0]
+    if kind and not workloads:
+        return ""
+    if kind and kind != ROLLOUT:
+        return f"its {kind} was deleted, delete the pod"
+    return _UNREPLACED.get(kind or proxy.controller, f"{proxy.controller}, restart it yourself")
