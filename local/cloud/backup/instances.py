@@ -6,7 +6,8 @@ Rules (seen in recorded traffic, unless said otherwise):
   for a while, and backup and delete are refused. One that is there is UpdatingProtection meanwhile and shows its former
   policy. A PUT that changes no policy is 200.
 - An instance that could not be validated ends up as ProtectionError, and stays so until a sync is asked for and
-  validates it. A sync does nothing to an instance that isn't in error (Azure Service Operator syncs so; not recorded).
+  validates it, which it shows a little later. A sync does nothing to an instance that isn't in error (Azure Service
+  Operator syncs so; not recorded).
 - A read may go backward: `backward_reads` orders how many.
 - The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
 - While a vault is immutable, locked or not, what it has recovery points of that aren't expired yet isn't deleted (Azure
@@ -33,6 +34,7 @@ VALIDATE_SECONDS = 45.0
 CREATE_SECONDS = 10.0
 UPDATE_SECONDS = 60.0
 CONFIGURE_SECONDS = 60.0
+TAKE_UP_SECONDS = 20.0  # from the end of a sync until the instance shows it
 DELETE_SECONDS = 60.0
 _ONE = f"{VAULT}/backupInstances/{{instance}}"
 _STATE_AFTER = {
@@ -191,6 +193,9 @@ class BackupInstances:
         if instance["properties"]["currentProtectionState"] != "ProtectionError":
             return
         self._readiness.require_protectable(vault, instance["properties"])
+        self._arm.clock.after(TAKE_UP_SECONDS, lambda: self._configure(vault, instance))
+
+    def _configure(self, vault: Resource, instance: Resource) -> None:
         instance["properties"].pop("protectionErrorDetails", None)
         set_state(instance, "ConfiguringProtection")
         self._arm.clock.after(CONFIGURE_SECONDS, lambda: self._finish_configuring(vault, instance))
