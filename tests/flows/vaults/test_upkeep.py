@@ -139,6 +139,7 @@ async def lose_roles(stage: RunningApp, lag: timedelta) -> int:
 async def test_a_protection_that_azure_failed_is_taken_up_again_once_its_cause_is_gone(stage: RunningApp) -> None:
     await protect(stage)
     lost = await lose_roles(stage, lag=timedelta(minutes=10))
+    stage.world.wire.inject(InjectedFault(on="POST .*/sync$", kind="lose", times=2))
     changes = (await swept(stage))["changes"]
     assert [change.split()[0] for change in changes] == ["sync", *["grant"] * lost]
     assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
