@@ -140,7 +140,8 @@ def _log_verdict(result: VerificationResult) -> None:
 async def _read_copy(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
     due = part(await services().ledger.get(MANIFEST, plan.manifest), plan.item, plan.isolated)
-    canary_times = {canary: copy.canary_times.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
+    canaries = [c for c in plan.item.canaries(knobs.canary, plan.isolated) if plan.item.holds_all or c in due.entries]
+    canary_times = {canary: copy.canary_times.get(canary) for canary in canaries}
     difference = compare(due, copy.entries, plan.taken)
     return RestoredCopy(
         difference=difference, workloads=copy.workloads, ready_at=settled.ready_at, canary_times=canary_times

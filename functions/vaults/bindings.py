@@ -15,8 +15,9 @@ import azure.durable_functions as df
 from functions.engine.activities import activity
 from functions.engine.durable import Runbook, Steps
 from functions.vaults.creations import ask_if_absent
+from functions.vaults.planning import require_running
 from functions.vaults.steps import POLL_INTERVAL
-from shared.domain.errors import NotConverged
+from shared.domain.errors import NotConverged, TemporaryError
 from shared.domain.vaults.binding import (
     IDENTITY,
     Binding,
@@ -74,10 +75,14 @@ async def ensure_policies(binding: Binding) -> Binding:
     """The service account's identity and the mesh's policies, once the mesh acts by them."""
     protection, mesh = binding.protection, MESHES[binding.protection.mesh]
     objects = [account_of(binding.client), *mesh.policies(hosts(protection))]
-    pending = mesh.pending(
-        await services().provisioner.backup_namespaces.ensure(protection.cluster_id, protection.trust_domain, objects)
-    )
-    if pending:
+    namespaces = services().provisioner.backup_namespaces
+    try:
+        made = await namespaces.ensure(protection.cluster_id, protection.trust_domain, objects)
+    except TemporaryError as error:
+        if error.reason == "Unreachable":
+            await require_running(protection)
+        raise
+    if pending := mesh.pending(made):
         raise NotConverged("PolicyNotAccepted", pending)
     return binding
 

@@ -8,6 +8,7 @@ from functions.vaults.consents import candidates_now
 from functions.vaults.ownership import require_own, take_names
 from functions.vaults.parts import parts_now
 from functions.vaults.steps import app
+from shared.domain.cluster import require_started
 from shared.domain.vaults.parts import VAULTS, planned_parts
 from shared.domain.vaults.plan import ProtectionPlan, Seen, plan_of, require_agreed
 from shared.domain.vaults.protection import Protection
@@ -23,7 +24,10 @@ class ProtectionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def plan_now(protection: Protection) -> ProtectionPlan:
-    """The plan as things are now: six reads, fewer while little is there; more where data sources are named."""
+    """The plan as things are now: six reads, fewer while little is there; more where data sources are named.
+
+    Raises PermanentError if it needs the cluster, which is stopped.
+    """
     provisioner = services().provisioner
     holders = await provisioner.cluster_backups.holders(protection)
     parts = await parts_now(protection, planned_parts(protection))
@@ -39,10 +43,18 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
     candidates = await candidates_now(protection, [source for source in protection.sources if seen.item(source)])
     identities = [protection.cluster_principal, *filter(None, map(seen.principal, parts))]
     granted = await provisioner.inventory.grants(identities) if len(identities) > 1 else []
-    return plan_of(
-        protection,
-        msgspec.structs.replace(seen, candidates=candidates, granted=tuple(grant.name for grant in granted)),
-    )
+    granted_names = tuple(grant.name for grant in granted)
+    plan = plan_of(protection, msgspec.structs.replace(seen, candidates=candidates, granted=granted_names))
+    if seen.needs_cluster:
+        await require_running(protection)
+    return plan
+
+
+async def require_running(protection: Protection) -> None:
+    """Raise PermanentError if the cluster is stopped: what was asked of it would fail an hour later."""
+    cluster = await services().provisioner.clusters.get(protection.cluster_id)
+    if cluster:
+        require_started(cluster)
 
 
 @activity(app)

@@ -160,10 +160,10 @@ def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
         vault = build_vault(run, plan, VaultService.BACKUP, partial(vault_grants, protection), *steps_beside)
         _, found = yield from run.chains(build_storage(run, plan), vault)
         redundancy = found.redundancy
-    if not plan.instance:
+    if plan.in_error or not plan.instance:
         run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
-        refused = f"cluster {protection.cluster} can't be protected"
-        yield from repeat_until_it_succeeds(run, steps.start_validation, protection, refused)
+        proof = steps.start_sync if plan.in_error else steps.start_validation
+        yield from repeat_until_it_succeeds(run, proof, protection, f"cluster {protection.cluster} can't be protected")
     run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
     instance = plan.standing or (yield from run.step(steps.ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
     yield from bind_workloads(run, protection)

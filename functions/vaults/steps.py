@@ -197,6 +197,29 @@ async def finish_validation(validation: Validation) -> OperationResult:
 
 
 @activity(app)
+async def start_sync(protection: Protection) -> Validation:
+    """Ask Azure Backup to take up the backup instance again, if its protection is in error."""
+    backups = services().provisioner.cluster_backups
+    found = await backups.instance(protection)
+    return await backups.start_sync(protection) if found and found.in_error else Validation(protection=protection)
+
+
+@activity(app)
+async def finish_sync(sync: Validation) -> OperationResult:
+    """How the sync ended: well only if the protection isn't in error any more."""
+    protection, provisioner = sync.protection, services().provisioner
+    if sync.operation:
+        what = f"the sync of the backup of cluster {protection.cluster}"
+        ended = concluded(what, await provisioner.backup_vaults.operation(protection, sync.operation, what))
+        if ended.code:
+            return ended
+    found = await provisioner.cluster_backups.instance(protection)
+    if found is None or not found.in_error:
+        return OperationResult()
+    return OperationResult(code=found.protection, message=found.message)
+
+
+@activity(app)
 async def ensure_instance(protection: Protection) -> FoundInstance:
     """The backup instance, going by the policy of the protection, with its protection configured."""
     backups = services().provisioner.cluster_backups

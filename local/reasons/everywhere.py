@@ -47,6 +47,12 @@ ANY_FLOW: Texts = {
         "The app's identity endpoint returns no token, or a call to the API carries none.",
         "Assign the managed identity to the app. A caller sends the header `Authorization: Bearer <token>`.",
     ),
+    "ApiServerUntrusted": ReasonText(
+        "The certificate of a cluster's API server isn't one of the authority that its kubeconfig names, for its name, "
+        "at this time. The message has the words of the TLS library.",
+        "Nothing, if the cluster's certificates were rotated a moment ago. Otherwise look for what answers in its "
+        "place, and at the dates of its certificates (`az aks rotate-certs`).",
+    ),
     "Unreachable": ReasonText(
         "A cluster or an Azure service doesn't answer.", "Check the network between the app and it."
     ),

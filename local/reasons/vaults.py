@@ -24,6 +24,9 @@ PROTECTION: Texts = {
         "The cluster was protected, and no longer is.",
         "The message has the state of its backup instance. To protect it again, call `POST /api/protections`.",
     ),
+    "ClusterStopped": ReasonText(
+        "The cluster is stopped, and what is missing of its protection needs it.", "Start it: `az aks start`."
+    ),
     "NotReady": ReasonText("Azure is still creating or changing the cluster.", NOTHING),
     "NoSuchCluster": ReasonText("No cluster has this resource id.", "Correct the resource id."),
     "NotOurs": ReasonText(
@@ -82,7 +85,7 @@ PROTECTION: Texts = {
     ),
     "NoIdentity": ReasonText("The cluster's backup extension has no identity yet.", NOTHING),
     "ExtensionElsewhere": ReasonText(
-        "The cluster's backup extension stores its backups in another storage account.",
+        "The cluster has a backup extension, by whatever name, that stores its backups in another storage account.",
         "Remove the extension so that Meshward installs it, or remove the tag `meshward:protect`.",
     ),
     "ProtectedElsewhere": ReasonText(
@@ -129,7 +132,10 @@ PROTECTION: Texts = {
         "ended there.",
         "The message says what Azure has answered. The sweep tries again each day.",
     ),
-    "BadTag": ReasonText("A tag of the cluster can't be read.", "Correct the tag that the message names."),
+    "BadTag": ReasonText(
+        "A tag of the cluster can't be read, so it counts neither as set nor as missing.",
+        "Correct the tag that the message names, or remove it.",
+    ),
 }
 
 RELEASES: Texts = {

@@ -169,6 +169,7 @@ type CallerReason = Literal[
 
 # The step is tried again until its deadline; a call is answered with 503.
 type WaitingReason = Literal[
+    "ApiServerUntrusted",
     "Asked",
     "BundleChanged",
     "BundleWritten",
@@ -184,8 +185,8 @@ type WaitingReason = Literal[
     "IssuerWritten",
     "KeysUnreachable",
     "LeavesNotRenewed",
-    "MembershipTaken",
     "LedgerUnavailable",
+    "MembershipTaken",
     "NoBackupNamespace",
     "NoIdentity",
     "NoKubeconfig",

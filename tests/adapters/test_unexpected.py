@@ -118,6 +118,10 @@ async def hardened_recovery_vault(azure: Azure) -> None:
     await azure.recovery_vaults.harden_vault(PROTECTION, VAULT)
 
 
+async def synced(azure: Azure) -> None:
+    await azure.cluster_backups.start_sync(PROTECTION)
+
+
 async def deleted_backup_vault(azure: Azure) -> None:
     await azure.backup_vaults.delete_vault(PROTECTION)
 
@@ -225,6 +229,7 @@ CALLS = (
     ),
     Asking("a Backup vault that is gone at once", "DELETE .*/backupVaults/", deleted_backup_vault, asks=True),
     Asking("the backup instances of a cluster, in whatever vault", "GET .*/backupInstances$", holders),
+    Asking("the sync of a backup instance", "POST .*/sync$", synced, asks=True),
     Asking("a Backup vault with the name of a soft-deleted one", "PUT .*/backupVaults/", made_backup_vault, asks=True),
     Asking("a redundancy that a region lacks", "PUT .*RecoveryServices/vaults/", made_recovery_vault, asks=True),
     Asking("a redundancy that a region lacks", "GET .*RecoveryServices/vaults/", recovery_vault),

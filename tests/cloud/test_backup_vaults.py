@@ -7,7 +7,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-from local.cloud.arm import Resource
+from local.cloud.arm import OperationFailed, Resource
 from local.cloud.backup import seed
 from local.cloud.backup.readiness import DISK_SNAPSHOT_CONTRIBUTOR
 from local.cloud.clock import Clock
@@ -256,6 +256,23 @@ async def test_an_instance_of_a_cluster_that_is_not_ready_ends_as_a_protection_e
     found = (await client.backup_instances.get(**where)).properties
     assert found.current_protection_state == "ProtectionError"
     assert found.protection_error_details.code == "UserErrorTrustedAccessGatewayReturnedForbidden"
+
+
+async def test_a_protection_in_error_stays_so_until_a_sync_finds_everything_there(world: World, client: Any) -> None:
+    cluster = world.aks.add("shop")
+    instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
+    where = {**AT, "backup_instance_name": instance["name"], "parameters": {"syncType": "Default"}}
+    world.backup_vaults.instances.fail_protection(instance, OperationFailed("UserError", "down"))
+    cluster["properties"]["powerState"] = {"code": "Stopped"}
+    with pytest.raises(HttpResponseError, match="in stopped state"):
+        await (await client.backup_instances.begin_sync_backup_instance(**where)).result()
+    assert instance["properties"]["currentProtectionState"] == "ProtectionError"
+    cluster["properties"]["powerState"] = {"code": "Running"}
+    await (await client.backup_instances.begin_sync_backup_instance(**where)).result()
+    await world.clock.advance(timedelta(minutes=2))
+    assert instance["properties"]["currentProtectionState"] == "ProtectionConfigured"
+    await (await client.backup_instances.begin_sync_backup_instance(**where)).result()
+    assert instance["properties"]["currentProtectionState"] == "ProtectionConfigured", "nothing was in error"
 
 
 @pytest.mark.parametrize("state", ["Unlocked", "Locked", "Disabled"])

@@ -26,6 +26,7 @@ SINCE: dict[str, dict[str, Any]] = {
     ABSENCE.pattern: {"free": None, "was_free": False},
     ASKED.pattern: {"operation": ""},
 }
+ITEM_SINCE: dict[str, dict[str, Any]] = {"cluster": {"filter": {"included": [], "excluded": [], "labels": []}}}
 OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine": {"share"}}  # in leases of 0.1.0
 
 
@@ -40,6 +41,7 @@ def written_now(name: str) -> Any:
     item = {
         field: value for field, value in recorded["item"].items() if field not in OF_OTHERS[recorded["item"]["kind"]]
     }
+    item = ITEM_SINCE.get(item["kind"], {}) | item
     kept = {field: value for field, value in recorded.items() if field != "validates"}
     return kept | {"item": item, "point": recorded["point"] | {"unclear": "", "partial": False}, "partial": []}
 

@@ -41,6 +41,19 @@ class ClusterBackups(Management):
             )
             return Validation(protection=protection, operation=accepted.required)
 
+    async def start_sync(self, protection: Protection) -> Validation:
+        """Ask Azure Backup to take up the backup instance again, whose protection is in error."""
+        accepted = AnswerSeen()
+        with translated(f"taking up the backup of cluster {protection.cluster} again"):
+            await self._instances(protection).begin_sync_backup_instance(
+                *_at(protection),
+                protection.instance,
+                models.SyncBackupInstanceRequest(sync_type="Default"),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+            return Validation(protection=protection, operation=accepted.outstanding)
+
     async def instance(self, protection: Protection) -> FoundInstance | None:
         """The cluster's backup instance."""
         return await read(

@@ -6,7 +6,7 @@ from shared.adapters.azure.clusters import Clusters
 from shared.adapters.azure.staging import Staging
 from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.isolation import Namespaces
-from shared.domain.cluster import Cluster
+from shared.domain.cluster import Cluster, require_started
 from shared.domain.errors import NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.restores.disks import scratch_id
@@ -61,6 +61,4 @@ class ClusterCopies(Namespaces):
         cluster = await self._clusters.get(id)
         if cluster is None:
             raise NotFound("ClusterGone", f"{id} isn't there (any more)")
-        if cluster.power_state.lower() == "stopped":
-            raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: start it with az aks start")
-        return cluster
+        return require_started(cluster)

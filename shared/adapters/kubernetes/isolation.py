@@ -99,7 +99,8 @@ class Namespaces:
         async with self._kubernetes.api(item.source_id, trust_domain) as api:
             names = protected_namespaces(await api.list(NAMESPACE), item.included, item.excluded)
             objects = await _objects(api, names, _READ)
-        return Contents(names=tuple(names), entries=of_objects(objects, {name: name for name in names}))
+        entries = of_objects(objects, {name: name for name in names}, item.filter)
+        return Contents(names=tuple(names), entries=entries, filtered=not item.holds_all)
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # shares need them
         """What the isolated namespaces hold, and whether their workloads run and joined the mesh."""

@@ -71,6 +71,12 @@ class Roll(NamedTuple):
     unknown: Mapping[str, MeshwardError]  # of whom nobody knows whether they are still there
 
 
+def spelled_as(known: Iterable[str], clusters: Iterable[Cluster]) -> list[Cluster]:
+    """The clusters, under the ids by which they are known: Azure writes an id now in one case, now in another."""
+    spelled = {folded(id): id for id in known}
+    return [replace(c, id=spelled.get(folded(c.id), c.id)) for c in clusters]
+
+
 def absent(known: Iterable[str], listed: Iterable[str]) -> list[str]:
     """Which of the members that are known aren't listed."""
     found = {folded(cluster) for cluster in listed}

@@ -15,9 +15,9 @@ from datetime import datetime
 
 import msgspec
 
-from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
+from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, tag_in
 from shared.domain.errors import InvalidEvent, PermanentError, Unreadable, shown
-from shared.domain.resource_id import same
+from shared.domain.resource_id import folded, same
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Slot
 from shared.domain.unique import unique_name
@@ -115,11 +115,11 @@ class AlreadyRotated(PermanentError):
 
 def claim_of(found: VaultCertificate) -> RootClaim:
     """What the certificate's tags say; raises InvalidEvent if they don't say that it is a trust root."""
-    mesh, domain = found.tags.get(MESH_TAG), found.tags.get(TRUST_DOMAIN_TAG)
+    mesh, domain = (folded(tag_in(found.tags, tag)) for tag in (MESH_TAG, TRUST_DOMAIN_TAG))
     if mesh not in _MESHES or not domain:
         tags = f"{MESH_TAG}={'|'.join(sorted(_MESHES))} and {TRUST_DOMAIN_TAG}"
         raise InvalidEvent("NotATrustRoot", f"certificate {found.name} has no tags {tags}")
-    generation = found.tags.get(GENERATION_TAG, "")
+    generation = tag_in(found.tags, GENERATION_TAG)
     if not re.fullmatch(r"[1-9][0-9]{0,5}", generation):
         raise InvalidEvent("NotATrustRoot", f"tag {GENERATION_TAG} of certificate {found.name} isn't a number")
     longest = _LONGEST_NAME - len(issuer_name(Mesh(mesh), ""))

@@ -42,6 +42,7 @@ from shared.domain.trust.state import Member, MemberOutcome, RotationRecord, Rot
 from shared.domain.trust.turns import Turns, in_turn
 from shared.domain.trust.warnings import warned
 
+LEAST_PAUSE = timedelta(seconds=5)
 _DEFAULTS = TrustPolicy()
 
 
@@ -170,7 +171,12 @@ def _too_far_behind(state: RotationState, cluster: str) -> bool:
 
 
 def conclude_round(report: RoundReport, now: datetime) -> RotationState:
-    """The state after a round."""
+    """The state after a round, with a pause before the next: whatever goes wrong, rounds don't chase each other."""
+    state = _concluded(report, now)
+    return state if state.phase in ENDS else replace(state, pause=max(state.pause, LEAST_PAUSE))
+
+
+def _concluded(report: RoundReport, now: datetime) -> RotationState:
     state, stage = report.round.state, STAGES.get(report.round.state.phase)
     if stage is None:
         return state

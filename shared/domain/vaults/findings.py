@@ -61,6 +61,7 @@ class FoundExtension(Found, frozen=True, kw_only=True):
 
     principal: str
     account: str
+    name: str = ""
 
 
 class FoundInstance(Found, frozen=True, kw_only=True):
@@ -80,6 +81,11 @@ class FoundInstance(Found, frozen=True, kw_only=True):
         return "pending" in (INSTANCE.meaning(self.protection), PROVISIONING.meaning(self.state))
 
     @property
+    def in_error(self) -> bool:
+        """Whether Azure has failed to protect it. It tries again only when it is asked to."""
+        return not self.changing and same(self.protection, "ProtectionError")
+
+    @property
     def movable(self) -> bool:
         """Whether another policy may be asked for: only of what is configured, and nobody is at work on."""
         return self.configured and not self.changing
@@ -93,7 +99,7 @@ class FoundIdentity(Found, frozen=True, kw_only=True):
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
-    """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
+    """A validation or a sync under way, and what it is of; without an operation it has nothing to find."""
 
     protection: Protection
     operation: str = ""
@@ -131,8 +137,8 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
     if found is not None and found.account.lower() != protection.account:
         raise PermanentError(
             "ExtensionElsewhere",
-            f"the backup extension of cluster {protection.cluster} stores backups in account {found.account or '?'}, "
-            f"not in {protection.account}; remove the extension if nobody needs it and start again",
+            f"the backup extension {shown(found.name)} of cluster {protection.cluster} stores backups in account "
+            f"{shown(found.account) or '?'}, not in {protection.account}; remove it if nobody needs it and start again",
         )
     extension = require_settled(f"the backup extension of cluster {protection.cluster}", found)
     if not extension.principal:

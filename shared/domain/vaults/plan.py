@@ -37,6 +37,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources outside of the vault
     granted: tuple[str, ...] = ()  # names of the grants that are made
 
+    @property
+    def needs_cluster(self) -> bool:
+        """Whether the cluster has to run for what is missing."""
+        protected = any(not holder.in_error for holder in self.holders)
+        return not (protected and self.parts["extension"] and self.parts["trusted_access"])
+
     def principal(self, part: str) -> str:
         """The object id of a part's identity; empty where it has none, or none yet."""
         return getattr(self.parts.get(part), "principal", "")
@@ -56,6 +62,7 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[str, ...]  # names of the grants that are made
     instance: bool  # whether there is a backup instance
     redundancy: str  # of the Backup vault, if there is one
+    in_error: bool = False  # whether Azure has failed to protect the backup instance
     standing: FoundInstance | None = None  # the backup instance, if the cluster is protected as planned
 
     @property
@@ -109,6 +116,7 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
         sources=tuple(source for source in sources if source not in refused),
         granted=seen.granted,
         instance=instance is not None,
+        in_error=instance is not None and instance.in_error,
         redundancy=vault.redundancy if (vault := seen.parts.get("backup_vault")) else "",
         standing=instance if instance and instance.configured and not changes else None,
     )
@@ -147,6 +155,8 @@ def _instance(protection: Protection, instance: FoundInstance | None) -> Iterato
         yield Change(act="create", what=f"{what}, by policy {policy}")
     elif instance.movable and not same(instance.policy, protection.policy_id):
         yield Change(act="move", what=f"{what} to policy {policy}", why=f"its policy is {name_of(instance.policy)}")
+    elif instance.in_error:
+        yield Change(act="sync", what=what, why=f"it is in {instance.protection}")
 
 
 def _source(protection: Protection, seen: Seen, source: DataSource) -> Change | None:

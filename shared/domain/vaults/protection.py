@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shared.domain.cluster import PROTECT_TAG, Cluster, cluster_id
+from shared.domain.cluster import PROTECT_TAG, Cluster, cluster_id, require_readable
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError, shown
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import ResourceId, folded, group_scope, same, subscription_scope
@@ -184,9 +184,13 @@ def require_in_fleet(id: ResourceId, subscriptions: list[str]) -> None:
 
 
 def is_due(cluster: Cluster, terms: ProtectPolicy) -> bool:
-    """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet."""
+    """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet, and PermanentError
+    if its tag can't be read.
+    """
     by_default = any(same(cluster.subscription_id, named) for named in terms.subscriptions)
     asked = cluster.tagged(PROTECT_TAG, "true") or (by_default and not cluster.tagged(PROTECT_TAG, "false"))
+    if not asked:
+        require_readable(cluster, PROTECT_TAG)
     if not asked or cluster.provisioning_state == "Deleting":
         return False
     if cluster.provisioning_state != "Succeeded":

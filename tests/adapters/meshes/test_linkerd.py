@@ -212,6 +212,17 @@ async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: T
         require_unchanged("aks-east", await mesh.issuer())
 
 
+async def test_what_else_is_in_the_issuer_s_secret_is_neither_read_nor_lost(fleet: TwoMeshes) -> None:
+    binary = base64.b64encode(bytes(range(256))).decode()
+    meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": {"keystore.p12": binary}}
+    fleet.cluster.apply(secret)
+    assert (await fleet.meshes[0].issuer()).holds_key
+    await fleet.activate()
+    assert (await fleet.meshes[0].issuer()).holds_key
+    assert fleet.cluster.get("Secret", "linkerd", "linkerd-identity-issuer")["data"]["keystore.p12"] == binary
+
+
 async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they_are(fleet: TwoMeshes) -> None:
     mesh, clock = fleet.meshes[0], fleet.world.clock
     vm = {"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload", "spec": {}}

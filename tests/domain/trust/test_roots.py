@@ -39,7 +39,6 @@ def certificate(name: str = "mallory", enabled: bool = True, /, **tags: str) -> 
         {"mesh": "consul"},
         {"trust_domain": ""},
         {"trust_domain": "a b"},
-        {"trust_domain": "Prod.Contoso.Example"},
         {"trust_domain": "x" * 48},
         {"generation": ""},
         {"generation": "0"},
@@ -53,6 +52,11 @@ def test_a_certificate_without_our_tags_in_order_claims_nothing(tags: dict[str, 
     with pytest.raises(InvalidEvent):
         claim_of(certificate(**tags))
     assert claims_in([certificate(**tags)], []) == []
+
+
+def test_a_claim_is_read_in_whatever_case_and_with_blanks_around_it() -> None:
+    found = claim_of(certificate(mesh="Linkerd", trust_domain=f" {DOMAIN.upper()}", generation="1 "))
+    assert (found.mesh, found.trust_domain, found.generation) == (Mesh.LINKERD, DOMAIN, 1)
 
 
 def test_an_enabled_certificate_with_our_tags_that_is_none_of_record_is_a_claim() -> None:

@@ -17,6 +17,7 @@ from shared.domain.trust.phases import ENDS, STAGES, Mode, Phase, Roots
 from shared.domain.trust.policy import TrustPolicy, Window
 from shared.domain.trust.roots import Rotation
 from shared.domain.trust.rounds import (
+    LEAST_PAUSE,
     apply_commands,
     begin_round,
     conclude_round,
@@ -319,7 +320,7 @@ def test_a_member_that_has_lost_a_proof_begins_again_at_once_and_is_named_if_tha
     state = replace(STATE, phase=Phase.SETTLE, members=proven(dict.fromkeys(["east", "west"], Phase.ACTIVATE)))
     lost = outcome("west", Phase.SETTLE, reason="ProofLost", lost=True)
     then = after(state, outcome("east", Phase.SETTLE, retry_after=3600), lost)
-    assert (then.proven, then.members["west"].activated_at, then.pause) == ({"east": Phase.ACTIVATE}, None, timedelta())
+    assert (then.proven, then.members["west"].activated_at, then.pause) == ({"east": Phase.ACTIVATE}, None, LEAST_PAUSE)
     assert then.hold is None
     tried = members_to_try(then, dict.fromkeys(["east", "west"], POLICY))
     assert [(m.cluster, m.phase) for m in tried] == [("west", Phase.PREPARE)]
@@ -337,7 +338,7 @@ def test_nobody_waits_for_a_member_that_is_left_out() -> None:
         ("toy", Phase.PREPARE),
     ]
     then = after(state, proof("east"), outcome("toy", Phase.PREPARE, reason="NoMesh", refused=True))
-    assert (then.hold, then.pause, then.proven_together) == (None, timedelta(), True)
+    assert (then.hold, then.pause, then.proven_together) == (None, LEAST_PAUSE, True)
     assert members_to_try(then, fleet) == []
     unseen = outcome("toy", Phase.DISTRIBUTE, reason="MemberStopped", refused=True)
     left = after(then, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True), unavailable=(unseen,))
@@ -382,7 +383,7 @@ def test_a_member_is_waited_for_again_once_it_has_proven_what_it_was_left_out_fo
 def test_a_member_that_is_left_out_and_gets_on_shortens_the_wait_for_others_but_never_moves_the_rotation() -> None:
     state = begin_round(replace(STATE, phase=Phase.SETTLE), alive("east", "toy"), NOW, out("toy"))
     slow = outcome("east", Phase.SETTLE, retry_after=3600)
-    assert after(state, slow, proof("toy", Phase.PREPARE)).pause == timedelta()
+    assert after(state, slow, proof("toy", Phase.PREPARE)).pause == LEAST_PAUSE
     assert after(state, slow, outcome("toy", Phase.PREPARE, refused=True)).pause == timedelta(hours=1)
     assert after(state, slow, outcome("toy", Phase.PREPARE, retry_after=60)).pause == timedelta(minutes=1)
 
@@ -410,7 +411,7 @@ def test_a_hold_says_how_to_go_on_without_the_member_and_how_long_the_old_root_i
 
 def test_a_round_waits_as_long_as_all_who_are_blocked_ask_for() -> None:
     assert after(STATE, waits(retry_after=3600), waits(retry_after=600)).pause == timedelta(minutes=10)
-    assert after(STATE, waits(retry_after=3600), waits()).pause == timedelta()
+    assert after(STATE, waits(retry_after=3600), waits()).pause == LEAST_PAUSE
 
 
 def test_maintenance_windows_are_for_rotations_that_have_time() -> None:

@@ -227,6 +227,23 @@ def test_a_protection_in_a_state_that_nobody_knows_is_neither_good_nor_lost_nor_
 
 
 @pytest.mark.parametrize(
+    ("protection", "state", "in_error"),
+    [
+        ("ProtectionError", "Succeeded", True),
+        ("protectionerror", "Succeeded", True),
+        ("ProtectionError", "Updating", False),
+        ("ProtectionStopped", "Succeeded", False),
+        ("ConfiguringProtectionFailed", "Succeeded", False),
+    ],
+)
+def test_only_a_protection_in_error_that_nobody_is_at_work_on_is_to_be_taken_up_again(
+    protection: str, state: str, in_error: bool
+) -> None:
+    found = msgspec.structs.replace(INSTANCE, protection=protection, state=state)
+    assert found.in_error is in_error
+
+
+@pytest.mark.parametrize(
     "state", ["ProtectionError", "ProtectionStopped", "ConfiguringProtectionFailed", "SoftDeleted"]
 )
 def test_any_other_protection_ends_the_run_with_the_services_words(state: str) -> None:

@@ -52,6 +52,16 @@ async def counted(stage: RunningApp) -> Census:
         return msgspec.convert(await answer.json(), Census, strict=False)
 
 
+async def test_a_tag_that_can_t_be_read_isn_t_taken_for_none(stage: RunningApp) -> None:
+    stage.world.aks.add("aks-yes", tags={"meshward:protect": "yes"})
+    stage.world.aks.add("aks-upper", tags={"meshward:protect": "True "})
+    await stage.clock.advance(DAY)
+    census = await counted(stage)
+    assert standing(census, "aks-yes").reason == "BadTag"
+    assert "'yes', and not true or false" in standing(census, "aks-yes").message
+    assert standing(census, "aks-upper").protected
+
+
 def standing(census: Census, name: str) -> Standing:
     return next(s for s in census.clusters if s.cluster.lower() == cluster_id(name).lower())
 

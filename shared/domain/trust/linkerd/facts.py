@@ -56,9 +56,9 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """A Deployment, DaemonSet or StatefulSet."""
+    """A Deployment, DaemonSet, StatefulSet or Rollout."""
 
-    kind: str  # one of these three
+    kind: str  # one of these, as `waves` calls them
     namespace: str  # where it is
     name: str  # within its namespace
     replicas: int  # that it should have

@@ -25,7 +25,15 @@ from shared.domain.trust.verdicts import MAX_BLOCKERS
 
 RESTART_PAUSE = timedelta(minutes=10)
 ROLLOUT_PATIENCE = timedelta(hours=1)  # then a rollout holds up no other, as only a Deployment's says that it is stuck
-WAVES = ("Deployment", "DaemonSet", "StatefulSet")
+ROLLOUT = "Rollout.argoproj.io"
+WAVES = ("Deployment", ROLLOUT, "DaemonSet", "StatefulSet")
+
+_UNREPLACED = {  # by what made a pod: why no restart replaces it, and what to do
+    "": "bare pod, delete it",
+    "Job": "Job, ends by itself",
+    "ExternalWorkload": "outside the cluster, set its annotations meshward/trusts and meshward/started-at",
+    ROLLOUT: f"its {ROLLOUT} isn't seen, apply infra/cluster or restart it yourself",
+}
 
 
 def next_restarts(
@@ -118,14 +126,9 @@ def _obstacle(proxy: Proxy, workloads: Mapping[str, Workload]) -> str:
 
 
 def _without_workload(proxy: Proxy, workloads: Mapping[str, Workload]) -> str:
-    if proxy.workload:
-        return f"its {proxy.workload.partition('/')[0]} was deleted, delete the pod" if workloads else ""
-    match proxy.controller:
-        case "":
-            return "bare pod, delete it"
-        case "Job":
-            return "Job, ends by itself"
-        case "ExternalWorkload":
-            return "outside the cluster, set its annotations meshward/trusts and meshward/started-at"
-        case kind:
-            return f"{kind}, restart it yourself"
+    kind = proxy.workload.partition("/")[0]
+    if kind and not workloads:
+        return ""
+    if kind and kind != ROLLOUT:
+        return f"its {kind} was deleted, delete the pod"
+    return _UNREPLACED.get(kind or proxy.controller, f"{proxy.controller}, restart it yourself")

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged
 from shared.domain.trust.linkerd.facts import Proxy, Workload
-from shared.domain.trust.linkerd.waves import RESTART_PAUSE, WAVES, named_blockers, next_restarts, restartable, rolling
+from shared.domain.trust.linkerd.waves import (
+    RESTART_PAUSE,
+    ROLLOUT,
+    WAVES,
+    named_blockers,
+    next_restarts,
+    restartable,
+    rolling,
+)
 from shared.domain.trust.policy import TrustPolicy, Window
 from tests.worlds.facts.proxies import proxy, workload
 from tests.worlds.times import MINUTE, NOW, SECOND
@@ -194,6 +202,14 @@ def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
             " (outside the cluster, set its annotations meshward/trusts and meshward/started-at)",
         ),
         ({"workload": "", "controller": "Rollout"}, " (Rollout, restart it yourself)"),
+        (
+            {"workload": "", "controller": "StatefulSet.apps.kruise.io"},
+            " (StatefulSet.apps.kruise.io, restart it yourself)",
+        ),
+        (
+            {"workload": f"{ROLLOUT}/shop/unseen", "controller": ROLLOUT},
+            f" (its {ROLLOUT} isn't seen, apply infra/cluster or restart it yourself)",
+        ),
         ({"workload": "Deployment/shop/paused"}, " (its Deployment is paused, resume it)"),
         ({"workload": "Deployment/shop/stuck"}, " (its rollout is stuck)"),
         ({"workload": "Deployment/shop/web"}, ""),
