@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.adapters.meshes.consul.calls import Calls
+from shared.domain.trust.consul.ca_configuration import duration
 from shared.domain.trust.consul.facts import AuthMethod, BindingRule
 
 
@@ -17,7 +18,7 @@ class _Method(msgspec.Struct, rename="pascal"):
     name: str
     type: str
     config: _Config
-    max_token_ttl: str = msgspec.field(name="MaxTokenTTL", default="0s")
+    max_token_ttl: str = msgspec.field(name="MaxTokenTTL", default="")
     token_locality: str = ""
 
 
@@ -56,7 +57,7 @@ def _auth_method(found: _Method) -> AuthMethod:
         name=found.name,
         kind=found.type,
         token_locality=found.token_locality,
-        max_token_ttl=found.max_token_ttl,
+        max_token_ttl=duration(found.max_token_ttl) or None,
         issuer=config.oidc_discovery_url or config.bound_issuer,
         audiences=tuple(config.bound_audiences or ()),
         claims=config.claim_mappings or {},

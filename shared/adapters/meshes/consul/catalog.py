@@ -10,11 +10,11 @@ from shared.adapters.meshes.consul.calls import Calls, Request
 from shared.domain.trust.consul.facts import ServiceInstance
 
 
-class _Proxy(msgspec.Struct, rename="pascal"):
+class _Proxy(msgspec.Struct, frozen=True, rename="pascal"):
     destination_service_name: str = ""
 
 
-class _Connect(msgspec.Struct, rename="pascal"):
+class _Connect(msgspec.Struct, frozen=True, rename="pascal"):
     native: bool = False
 
 

@@ -2,6 +2,7 @@
 
 Rules:
 - The servers' certificate must be of the authority that the policy document pins; the system's authorities don't count.
+- The auth method is the primary's, whichever servers are asked; so its tokens have to be global.
 - The identity's Entra token is for the auth method alone, never for Azure. Consul gives a token for it that lives for
   minutes; it stays in this session, and is given back at the end, also after a failure. Where that fails too, it ends
   by itself.
@@ -83,7 +84,7 @@ class Consul:
     async def _login(self, calls: Calls, servers: ConsulServers, purpose: Mapping[str, str]) -> str:
         bearer, doing = await self._entra.token(), f"logging in with {servers.auth_method}"
         body = {"AuthMethod": servers.auth_method, "BearerToken": bearer, "Meta": dict(purpose)}
-        request = Request("POST", "acl/login", body=body, refused="LoginRefused", secrets=(bearer,))
+        request = Request("POST", "acl/login", servers.primary, body=body, refused="LoginRefused", secrets=(bearer,))
         request = request._replace(refusals=(400, 403, 500))
         answer = await calls.send(doing, request)
         return calls.decoded(answer.content, _Login, doing).secret

@@ -4,7 +4,7 @@ A trust domain of Consul is a primary datacenter and its secondaries. All have i
 a signing key of its own.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -16,6 +16,7 @@ class ConsulServers(msgspec.Struct, frozen=True, kw_only=True):
     url: str  # https://host:port
     authority: str  # PEM: who signs the servers' certificate; nobody else is believed
     auth_method: str  # of type jwt
+    primary: str  # the datacenter that has the auth method: secondaries have none
 
 
 class Root(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +102,7 @@ class AuthMethod(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     token_locality: str  # `global`, or empty for tokens of one datacenter
-    max_token_ttl: str  # empty: tokens never expire
+    max_token_ttl: timedelta | None  # None: tokens never expire
     issuer: str
     audiences: tuple[str, ...]
     claims: dict[str, str]  # what selectors call each claim
