@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shared.adapters.meshes.consul.calls import Calls
+from shared.adapters.meshes.consul.calls import Calls, segment
 from shared.domain.trust.consul.ca_configuration import duration
 from shared.domain.trust.consul.facts import AuthMethod, BindingRule
 
@@ -38,7 +38,7 @@ class Acl:
     async def auth_method(self, name: str, dc: str = "") -> AuthMethod | None:
         """The auth method of that name, None if there is none."""
         doing = f"reading auth method {name}"
-        found = await self._calls.find(_Method, doing, f"acl/auth-method/{name}", dc)
+        found = await self._calls.find(_Method, doing, f"acl/auth-method/{segment(name)}", dc)
         return None if found is None else _auth_method(found)
 
     async def binding_rules(self, method: str, dc: str = "") -> list[BindingRule]:

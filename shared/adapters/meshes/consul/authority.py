@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from shared.adapters.meshes.consul.calls import Calls, Request
+from shared.adapters.meshes.consul.calls import Calls, Request, segment
 from shared.domain.errors import NotConverged
 from shared.domain.trust.consul.ca_configuration import CaConfiguration
 from shared.domain.trust.consul.facts import Leaf, Root, Roots
@@ -101,7 +101,7 @@ class Authority:
 
     async def leaf(self, service: str, *, index: int = 0, wait: timedelta = timedelta()) -> Leaf:
         """The leaf of a service: one that the servers hold already, or a new one; with an `index` as `roots`."""
-        request = Request("GET", f"agent/connect/ca/leaf/{service}", wait=wait)
+        request = Request("GET", f"agent/connect/ca/leaf/{segment(service)}", wait=wait)
         found, newer = await self._calls.ask(_Leaf, f"asking for a leaf of {service}", request, index)
         return Leaf(
             service=found.service,

@@ -8,13 +8,13 @@ Rules:
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -28,7 +28,7 @@ from shared.domain.reasons import RefusedReason
 
 _MIB = 1024 * 1024
 _CONNECT_SECONDS = 10.0
-_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._*-]{1,320}", re.ASCII)  # of a path
+_LONGEST_NAME = 512
 _PATIENCE = 17 / 16  # Consul lets a question wait up to a sixteenth longer than asked
 
 
@@ -48,7 +48,7 @@ class Request(NamedTuple):
     """What is asked of Consul."""
 
     method: str
-    path: str
+    path: str  # below v1; names in it are quoted (`segment`)
     dc: str = ""  # which datacenter it is about; empty: the one whose servers are asked
     query: Mapping[str, str] = MappingProxyType({})
     body: Mapping[str, object] | None = None
@@ -122,7 +122,7 @@ class Calls:
         elsewhere = {"dc": request.dc} if request.dc and request.dc != self.datacenter else {}
         return self._session.request(
             request.method,
-            URL(f"v1/{_checked(request.path)}", encoded=True),
+            URL(f"v1/{request.path}", encoded=True),
             params={**request.query, **elsewhere},
             headers={"X-Consul-Token": self.token} if self.token else {},
             data=None if request.body is None else msgspec.json.encode(request.body),
@@ -141,12 +141,11 @@ class Calls:
             raise OutOfBounds(f"{why}: {shown(str(error))}") from error
 
 
-def _checked(path: str) -> str:
-    """The path; raises PermanentError if a segment can't be the name of anything in Consul."""
-    for segment in path.split("/"):
-        if not _SEGMENT.fullmatch(segment):
-            raise PermanentError("NotAName", f"{shown(segment)} isn't the name of anything in Consul")
-    return path
+def segment(name: str) -> str:
+    """A name as a part of a path; raises PermanentError if nothing in Consul can have it."""
+    if name in ("", ".", "..") or len(name) > _LONGEST_NAME:
+        raise PermanentError("NotAName", f"{shown(name)} isn't the name of anything in Consul")
+    return quote(name, safe="")
 
 
 def _index(text: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from shared.adapters.kubernetes.errors import OutOfBounds
-from shared.adapters.meshes.consul.calls import Calls, Request
+from shared.adapters.meshes.consul.calls import Calls, Request, segment
 from shared.domain.trust.consul.facts import ServiceInstance
 
 
@@ -51,12 +51,11 @@ class Catalog:
             async with turn:
                 return await self._of(service, dc)
 
-        async with asyncio.TaskGroup() as group:
-            lists = [group.create_task(of(service)) for service in await self.services(dc)]
-        return [instance for one in lists for instance in one.result()]
+        lists = await asyncio.gather(*map(of, await self.services(dc)))
+        return [instance for one in lists for instance in one]
 
     async def _of(self, service: str, dc: str) -> list[ServiceInstance]:
-        doing, path = f"listing the instances of {service}", f"catalog/service/{service}"
+        doing, path = f"listing the instances of {service}", f"catalog/service/{segment(service)}"
         return [_instance(found) for found in await self._calls.read(list[_Instance], doing, path, dc)]
 
     async def register(self, node: str, address: str, service: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from shared.adapters.meshes.consul.calls import Calls, Request
+from shared.adapters.meshes.consul.calls import Calls, Request, segment
 from shared.adapters.meshes.consul.errors import Changed
 from shared.domain.trust.consul.facts import ConfigEntry
 
@@ -25,7 +25,9 @@ class ConfigEntries:
 
     async def get(self, kind: str, name: str, dc: str = "") -> ConfigEntry | None:
         """The entry, None if there is none."""
-        found = await self._calls.find(dict[str, Any], f"reading {kind} {name}", f"config/{kind}/{name}", dc)
+        found = await self._calls.find(
+            dict[str, Any], f"reading {kind} {name}", f"config/{segment(kind)}/{segment(name)}", dc
+        )
         if found is None:
             return None
         return ConfigEntry(kind=kind, name=name, content=found, modify_index=int(found.get("ModifyIndex", 0)))
@@ -37,7 +39,7 @@ class ConfigEntries:
 
     async def delete(self, found: ConfigEntry) -> None:
         """Remove the entry, if it is still as it was found; raises Changed if not."""
-        path = f"config/{found.kind}/{found.name}"
+        path = f"config/{segment(found.kind)}/{segment(found.name)}"
         await self._swap(f"removing {found.kind} {found.name}", "DELETE", path, found, None)
 
     async def allowed(self, source: str, destination: str, dc: str = "") -> bool:
