@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local.cloud.key_vault.x509 import issue
 from shared.adapters.meshes.consul.errors import CannotSign
-from tests.worlds.consul import ConsulUnderTest, canary, good
+from tests.worlds.consul import ConsulUnderTest, canary, good, lifetime
 
 LIFETIMES = {"LeafCertTTL": "72h", "IntermediateCertTTL": "8760h", "RootCertTTL": "87600h"}
 
@@ -75,7 +75,7 @@ class AcceptedContract:
         async with mending.session() as session:
             found, leaf = await session.authority.configuration(), await session.authority.leaf(canary())
         assert (found.leaf_ttl, found.values) == (None, {"LeafCertTtl_": "1h"})
-        assert leaf.not_after - leaf.not_before == timedelta(hours=72)
+        assert lifetime(leaf) == timedelta(hours=72)
         assert found.completed().leaf_ttl == timedelta(hours=72)
 
     async def test_a_wish_for_no_cross_signing_stays_until_it_is_taken_back(self, mending: ConsulUnderTest) -> None:

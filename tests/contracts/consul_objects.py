@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from shared.adapters.meshes.consul.errors import Changed, Forbidden
+from shared.adapters.meshes.consul.errors import ConsulForbidden, EntryChanged
 from shared.adapters.meshes.consul.session import ConsulSession
 from shared.domain.errors import PermanentError
 from shared.domain.trust.consul.facts import ConfigEntry
@@ -34,7 +34,7 @@ class ObjectsContract:
         async with consul.session() as session:
             assert await session.entries.get(INTENTIONS, name) is None
             await session.entries.put(INTENTIONS, name, allows("web"), None)
-            with pytest.raises(Changed):
+            with pytest.raises(EntryChanged):
                 await session.entries.put(INTENTIONS, name, allows("other"), None)
             found = await entry(session, name)
         assert [source["Name"] for source in found.content["Sources"]] == ["web"]  # type: ignore[attr-defined]
@@ -45,9 +45,9 @@ class ObjectsContract:
             await session.entries.put(INTENTIONS, name, allows("web"), None)
             found = await entry(session, name)
             await session.entries.put(INTENTIONS, name, allows("web", "db"), found)
-            with pytest.raises(Changed):
+            with pytest.raises(EntryChanged):
                 await session.entries.put(INTENTIONS, name, allows("late"), found)
-            with pytest.raises(Changed):
+            with pytest.raises(EntryChanged):
                 await session.entries.delete(found)
             await session.entries.delete(await entry(session, name))
             assert await session.entries.get(INTENTIONS, name) is None
@@ -60,7 +60,7 @@ class ObjectsContract:
 
     async def test_an_entry_of_somebody_elses_service_is_refused(self, consul: ConsulUnderTest) -> None:
         async with consul.session() as session:
-            with pytest.raises(Forbidden):
+            with pytest.raises(ConsulForbidden):
                 await session.entries.put(INTENTIONS, "somebody-elses", allows("web"), None)
 
     async def test_what_intentions_allow_is_asked_both_ways(self, consul: ConsulUnderTest) -> None:
@@ -89,7 +89,7 @@ class ObjectsContract:
 
     async def test_the_node_of_somebody_else_takes_no_service(self, consul: ConsulUnderTest) -> None:
         async with consul.session() as session:
-            with pytest.raises(Forbidden):
+            with pytest.raises(ConsulForbidden):
                 await session.catalog.register("somebody-elses", "10.0.0.9", {"Service": service(), "Port": 1})
 
     async def test_servers_are_well_and_say_their_version(self, consul: ConsulUnderTest) -> None:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -19,7 +19,7 @@ from shared.adapters.meshes.consul.session import Consul, ConsulSession
 from shared.domain.trust.certificates import certificates_in
 from shared.domain.trust.consul.ca_configuration import CaConfiguration
 from shared.domain.trust.consul.chains import verifies
-from shared.domain.trust.consul.facts import ConsulServers, Leaf, Root
+from shared.domain.trust.consul.facts import ConsulLeaf, ConsulRoot, ConsulServers
 
 PRIMARY, SECONDARY = "dc1", "dc2"
 METHOD, AUDIENCE = "meshward", "api://meshward-consul"
@@ -106,7 +106,7 @@ class ConsulUnderTest:
         assert second
         return first.id == second.id and first.signing_key_id != second.signing_key_id
 
-    async def rotate(self, session: ConsulSession) -> Root:
+    async def rotate(self, session: ConsulSession) -> ConsulRoot:
         """A new root by another key; the root before it."""
         roots = await session.authority.roots()
         await session.authority.write_configuration((await session.authority.configuration()).with_new_key())
@@ -118,7 +118,7 @@ class ConsulUnderTest:
         """Whether the secondary has another active root than this one."""
         return (await session.authority.roots(SECONDARY)).active_id != id
 
-    async def leaf_elsewhere(self) -> Leaf:
+    async def leaf_elsewhere(self) -> ConsulLeaf:
         """A new leaf of the secondary."""
         async with self.session(SECONDARY) as session:
             return await session.authority.leaf(canary())
@@ -160,7 +160,13 @@ def canary() -> str:
     return f"{CANARY}{uuid.uuid4().hex[:8]}"
 
 
-def good(leaf: Leaf, root: Root, at: datetime) -> bool:
+def lifetime(leaf: ConsulLeaf) -> timedelta:
+    """How long a leaf lives."""
+    first = certificates_in(leaf.chain)[0]
+    return first.not_valid_after_utc - first.not_valid_before_utc
+
+
+def good(leaf: ConsulLeaf, root: ConsulRoot, at: datetime) -> bool:
     """Whether a verifier that trusts this root alone takes the leaf."""
     return verifies(certificates_in(leaf.chain), certificates_in(root.certificate), at)
 

@@ -18,11 +18,11 @@ from local.cloud.clock import Clock
 from local.cloud.consul.configuration import Configuration
 from local.cloud.consul.errors import ConsulError, not_found
 from local.cloud.consul.logins import Claims, Method, claims_of, fits, mapped
-from local.cloud.consul.permissions import Permissions
+from local.cloud.consul.permissions import TokenPermissions
 
 
 @dataclass(frozen=True)
-class Token:
+class AclToken:
     """A token; `datacenter` is where it is known, empty for everywhere."""
 
     accessor: str
@@ -59,24 +59,24 @@ class AccessControl:
     verified: Callable[[str], Claims | None]
     management: str = field(default_factory=lambda: str(uuid.uuid4()))
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    tokens: dict[str, Token] = field(default_factory=dict)
+    tokens: dict[str, AclToken] = field(default_factory=dict)
     methods: dict[str, Method] = field(default_factory=dict)
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     late: int = 0
     _unknown: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.tokens[self.management] = Token(str(uuid.uuid4()), self.management, (), manages=True)
+        self.tokens[self.management] = AclToken(str(uuid.uuid4()), self.management, (), manages=True)
 
-    def permissions(self, secret: str, datacenter: str) -> Permissions:
+    def permissions(self, secret: str, datacenter: str) -> TokenPermissions:
         """What the holder of a token may do in a datacenter; raises ConsulError (403) for one that isn't known."""
         if not secret:
-            return Permissions("anonymous token", [])
+            return TokenPermissions("anonymous token", [])
         token = self.token(secret, datacenter)
         rules = [self.policies[name] for name in token.policies if name in self.policies]
-        return Permissions(f"token with AccessorID '{token.accessor}'", rules, all=token.manages)
+        return TokenPermissions(f"token with AccessorID '{token.accessor}'", rules, all=token.manages)
 
-    def token(self, secret: str, datacenter: str) -> Token:
+    def token(self, secret: str, datacenter: str) -> AclToken:
         token = self.tokens.get(secret)
         if token is None or self._is_late(secret) or token.datacenter not in ("", datacenter):
             raise not_found("")
@@ -89,7 +89,7 @@ class AccessControl:
         self._unknown[secret] = max(0, left - 1)
         return left > 0
 
-    def login(self, body: Mapping[str, Any], datacenter: str, *, primary: bool) -> Token:
+    def login(self, body: Mapping[str, Any], datacenter: str, *, primary: bool) -> AclToken:
         """A token for the holder of an Entra token; raises ConsulError."""
         name = body.get("AuthMethod", "")
         method = self.methods.get(name) if primary else None
@@ -101,7 +101,7 @@ class AccessControl:
         if not policies:
             raise ConsulError("Permission denied", 403)
         noted = f": {json.dumps(body['Meta'])}" if body.get("Meta") else ""
-        token = Token(
+        token = AclToken(
             accessor=str(uuid.uuid4()),
             secret=secrets.token_hex(16),
             policies=policies,
@@ -125,7 +125,7 @@ class AccessControl:
             raise ConsulError("Permission denied: token wasn't created via login", 403)
         del self.tokens[secret]
 
-    def live(self) -> list[Token]:
+    def live(self) -> list[AclToken]:
         """The tokens that haven't expired."""
         now = self.clock.time()
         return [t for t in self.tokens.values() if t.expires is None or t.expires > now]
@@ -143,9 +143,9 @@ class AccessControl:
         self.rules[rule["ID"]] = rule
         return rule
 
-    def write_token(self, body: Mapping[str, Any]) -> Token:
+    def write_token(self, body: Mapping[str, Any]) -> AclToken:
         names = tuple(policy["Name"] for policy in body.get("Policies", []))
-        token = Token(str(uuid.uuid4()), body.get("SecretID") or str(uuid.uuid4()), names)
+        token = AclToken(str(uuid.uuid4()), body.get("SecretID") or str(uuid.uuid4()), names)
         self.tokens[token.secret] = token
         return token
 

@@ -1,4 +1,4 @@
-"""What signs for a datacenter: its roots, rotations, leaves and the pruning (agent/consul/leader_connect_ca.go).
+"""What signs for a datacenter: its roots, rotations, leaves and the pruning (Consul's CAManager).
 
 Rules:
 - The primary makes the root; a new configuration of another key or certificate makes another. The old root signs the
@@ -48,7 +48,7 @@ class ListedRoot:
 
 
 @dataclass
-class Signer:
+class SigningKey:
     """The key that a datacenter signs with, and the certificate that goes with it, if it has one."""
 
     key: made.PrivateKey
@@ -69,7 +69,7 @@ class DatacenterAuthority:
         )
     )
     roots: list[ListedRoot] = field(default_factory=list)
-    signer: Signer | None = None
+    signer: SigningKey | None = None
     modified: int = 0  # index of the configuration
     roots_modified: int = 1  # index of the roots
     may_be_signed: Callable[[], bool] = lambda: True  # whether the primary signs an intermediate for this secondary
@@ -134,13 +134,13 @@ class DatacenterAuthority:
         self.signer = signer
         self._list(signer.certificate, intermediates, made.subject_key(signer.certificate))
 
-    def _new_signer(self, wanted: Configuration) -> Signer:
+    def _new_signer(self, wanted: Configuration) -> SigningKey:
         supplied, now = wanted.values.get("PrivateKey"), self.clock.now()
         key = made.loaded_key(supplied) if supplied else made.new_key(*wanted.key)
         if certificate := wanted.values.get("RootCert"):
-            return Signer(key, made.loaded(certificate))
+            return SigningKey(key, made.loaded(certificate))
         lifetime = wanted.lifetime("RootCertTTL")
-        return Signer(key, made.root(key, self.cluster, uuid.uuid4().hex[:7], now, lifetime))
+        return SigningKey(key, made.root(key, self.cluster, uuid.uuid4().hex[:7], now, lifetime))
 
     def follow(self, *, anew: bool = False) -> None:
         """Take over the primary's active root, if it has another one, with a new intermediate of its own."""
@@ -161,7 +161,7 @@ class DatacenterAuthority:
         assert self.primary.signer
         key, lifetime = made.new_key(*wanted.key), self.primary.configuration.lifetime("IntermediateCertTTL")
         own = made.intermediate(above.certificate, self.primary.signer.key, key.public_key(), now, lifetime)
-        self.signer = Signer(key, own)
+        self.signer = SigningKey(key, own)
         signed_by, index = made.key_id(key.public_key()), self.next_index()
         self.roots = [
             replace(root, intermediates=(*above.intermediates, own), signed_by=signed_by, modified=index)

@@ -24,7 +24,7 @@ _FEWEST_CALLERS, _CALLERS_SHARE, _MOST_CALLERS = 4, 8, 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class FailedHandshake:
+class FailedConnection:
     """Two proxies (datacenter/instance) that could not talk at a Unix time, and why."""
 
     at: float
@@ -41,7 +41,7 @@ class SimulatedConsul:
         self.datacenters: dict[str, Datacenter] = {}
         self.proxies: dict[str, ConnectProxies] = {}
         self.handshakes, self.traffic_every = 0, 60.0
-        self.failed: deque[FailedHandshake] = deque(maxlen=_KEPT_FAILURES)
+        self.failed: deque[FailedConnection] = deque(maxlen=_KEPT_FAILURES)
         self._wire = ConsulWire(wire, self.datacenters)
 
     def add(self, name: str, primary: str = "") -> Datacenter:
@@ -77,5 +77,5 @@ class SimulatedConsul:
     def _shake(self, client: ConnectProxy, server: ConnectProxy) -> None:
         self.handshakes += 1
         if reason := client.refuses(server) or server.refuses(client):
-            failure = FailedHandshake(at=self._clock.time(), client=str(client), server=str(server), reason=reason)
+            failure = FailedConnection(at=self._clock.time(), client=str(client), server=str(server), reason=reason)
             self.failed.append(failure)

@@ -14,7 +14,7 @@ from local.cloud.consul.errors import ConsulError
 _LEVELS = {"": 0, "deny": 0, "read": 1, "write": 2}
 
 
-class Permissions:
+class TokenPermissions:
     """The permissions of one token, which messages call `who`."""
 
     def __init__(self, who: str, rules: Sequence[Mapping[str, Any]], *, all: bool = False) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from local.cloud.consul.datacenter import Datacenter
 from local.cloud.consul.errors import ConsulError
-from local.cloud.consul.permissions import Permissions
+from local.cloud.consul.permissions import TokenPermissions
 from local.cloud.wire import CloudRequest, Reply
 
 
@@ -27,7 +27,7 @@ class Call:
         return self.request.params[parameter]
 
     @property
-    def permissions(self) -> Permissions:
+    def permissions(self) -> TokenPermissions:
         return self.about.shared.acl.permissions(self.secret, self.about.name)
 
 

@@ -1,4 +1,4 @@
-"""The X.509 that Consul's built-in authority makes (agent/connect/ca/provider_consul.go of 1.22.6).
+"""The X.509 that Consul's built-in authority makes (its provider `consul`, 1.22.6).
 
 Rules:
 - Certificates count from a minute ago, roots from now. A cross-signed root lives for 7 days, whatever else is set.

@@ -15,7 +15,6 @@ class _Config(msgspec.Struct, rename="pascal"):
 
 
 class _Method(msgspec.Struct, rename="pascal"):
-    name: str
     type: str
     config: _Config
     max_token_ttl: str = msgspec.field(name="MaxTokenTTL", default="")
@@ -39,7 +38,7 @@ class Acl:
         """The auth method of that name, None if there is none."""
         doing = f"reading auth method {name}"
         found = await self._calls.find(_Method, doing, f"acl/auth-method/{segment(name)}", dc)
-        return None if found is None else _auth_method(found)
+        return None if found is None else _auth_method(name, found)
 
     async def binding_rules(self, method: str, dc: str = "") -> list[BindingRule]:
         """The rules of an auth method; all that match a login add up."""
@@ -51,10 +50,10 @@ class Acl:
         ]
 
 
-def _auth_method(found: _Method) -> AuthMethod:
+def _auth_method(name: str, found: _Method) -> AuthMethod:
     config = found.config
     return AuthMethod(
-        name=found.name,
+        name=name,
         kind=found.type,
         token_locality=found.token_locality,
         max_token_ttl=duration(found.max_token_ttl) or None,

@@ -7,7 +7,7 @@ Rules:
   leaf; it isn't read here. `leaf` is always of the datacenter whose servers are asked: Consul ignores `dc` there.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from shared.adapters.meshes.consul.calls import Calls, Request, segment
 from shared.domain.errors import NotConverged
 from shared.domain.trust.consul.ca_configuration import CaConfiguration
-from shared.domain.trust.consul.facts import Leaf, Root, Roots
+from shared.domain.trust.consul.facts import ConsulLeaf, ConsulRoot, ConsulRoots
 
 _CONFIGURATION = "connect/ca/configuration"
 _READING = "reading the CA configuration"
@@ -26,12 +26,8 @@ _LONGEST_OPEN = 8  # characters of a text that is no secret by its length
 class _Root(msgspec.Struct, rename="pascal"):
     id: str = msgspec.field(name="ID")
     signing_key_id: str = msgspec.field(name="SigningKeyID")
-    not_after: datetime
     root_cert: str
     intermediate_certs: list[str] | None
-    active: bool
-    private_key_type: str
-    private_key_bits: int
 
 
 class _Roots(msgspec.Struct, rename="pascal"):
@@ -52,24 +48,22 @@ class _Leaf(msgspec.Struct, rename="pascal"):
     cert_pem: str = msgspec.field(name="CertPEM")
     service: str
     service_uri: str = msgspec.field(name="ServiceURI")
-    valid_after: datetime
-    valid_before: datetime
 
 
-class Authority:
+class ConsulAuthority:
     """What signs for a datacenter."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def roots(self, dc: str = "", *, index: int = 0, wait: timedelta = timedelta()) -> Roots:
+    async def roots(self, dc: str = "", *, index: int = 0, wait: timedelta = timedelta()) -> ConsulRoots:
         """The roots; with the `index` of earlier ones, as soon as there are newer ones, or after `wait`."""
         request = Request("GET", "connect/ca/roots", dc, wait=wait)
         found, newer = await self._calls.ask(_Roots, "reading the roots", request, index)
-        return Roots(
+        return ConsulRoots(
             trust_domain=found.trust_domain,
             active_id=found.active_root_id,
-            roots=tuple(map(_root, found.roots or ())),
+            roots=tuple(_root(root, found.active_root_id) for root in found.roots or ()),
             index=newer,
         )
 
@@ -83,47 +77,42 @@ class Authority:
             modify_index=found.modify_index,
         )
 
-    async def write_configuration(self, wanted: CaConfiguration, dc: str = "") -> CaConfiguration:
+    async def write_configuration(self, desired: CaConfiguration, dc: str = "") -> CaConfiguration:
         """Make this the configuration, and read it back; raises NotConverged if it isn't what was written."""
-        values = dict(wanted.values)
+        values = dict(desired.values)
         body = {
-            "Provider": wanted.provider,
+            "Provider": desired.provider,
             "Config": values,
-            "ForceWithoutCrossSigning": wanted.without_cross_signing,
+            "ForceWithoutCrossSigning": desired.without_cross_signing,
         }
         request = Request("PUT", _CONFIGURATION, dc, body=body, refused="CaConfigurationRefused")
         await self._calls.send(_WRITING, request._replace(secrets=tuple(_texts(values))))
         found = await self.configuration(dc)
-        if not found.says_same(wanted):
+        if not found.says_same(desired):
             message = f"{_WRITING} of {dc or self._calls.datacenter}: somebody else has written another one"
             raise NotConverged("CaConfigurationChanged", message)
         return found
 
-    async def leaf(self, service: str, *, index: int = 0, wait: timedelta = timedelta()) -> Leaf:
+    async def leaf(self, service: str, *, index: int = 0, wait: timedelta = timedelta()) -> ConsulLeaf:
         """The leaf of a service: one that the servers hold already, or a new one; with an `index` as `roots`."""
         request = Request("GET", f"agent/connect/ca/leaf/{segment(service)}", wait=wait)
         found, newer = await self._calls.ask(_Leaf, f"asking for a leaf of {service}", request, index)
-        return Leaf(
+        return ConsulLeaf(
             service=found.service,
             spiffe_id=found.service_uri,
             serial=found.serial_number,
             chain=found.cert_pem,
-            not_before=found.valid_after,
-            not_after=found.valid_before,
             index=newer,
         )
 
 
-def _root(found: _Root) -> Root:
-    return Root(
+def _root(found: _Root, active_id: str) -> ConsulRoot:
+    return ConsulRoot(
         id=found.id,
         certificate=found.root_cert,
         intermediates=tuple(found.intermediate_certs or ()),
         signing_key_id=found.signing_key_id,
-        active=found.active,
-        not_after=found.not_after,
-        key_type=found.private_key_type,
-        key_bits=found.private_key_bits,
+        active=found.id == active_id,
     )
 
 

@@ -22,7 +22,7 @@ from yarl import URL
 
 from shared.adapters.kubernetes.bounds import content_of
 from shared.adapters.kubernetes.errors import OutOfBounds, Unreachable
-from shared.adapters.meshes.consul.errors import Absent, TokenUnknown, refusal
+from shared.adapters.meshes.consul.errors import ConsulAbsent, TokenUnknown, refusal
 from shared.domain.errors import PermanentError, shown
 from shared.domain.reasons import RefusedReason
 
@@ -47,19 +47,19 @@ class ConsulBounds(NamedTuple):
 class Request(NamedTuple):
     """What is asked of Consul."""
 
-    method: str
+    method: str  # HTTP's
     path: str  # below v1; names in it are quoted (`segment`)
     dc: str = ""  # which datacenter it is about; empty: the one whose servers are asked
-    query: Mapping[str, str] = MappingProxyType({})
-    body: Mapping[str, object] | None = None
+    query: Mapping[str, str] = MappingProxyType({})  # beside `dc`
+    body: Mapping[str, object] | None = None  # sent as JSON
     wait: timedelta = timedelta()  # how long the answer may wait for something newer
     answers: int = 200  # a status that is an answer, beside 200
     refused: RefusedReason | None = None  # the reason for what Consul won't have, which it says by these statuses:
-    refusals: tuple[int, ...] = (400, 500)
+    refusals: tuple[int, ...] = (400, 500)  # HTTP's
     secrets: tuple[str, ...] = ()  # what is in the body and never repeated
 
 
-class Answer(NamedTuple):
+class ConsulAnswer(NamedTuple):
     """What Consul says, and the index of the state that it speaks of."""
 
     content: bytes
@@ -82,7 +82,7 @@ class Calls:
         """The same, None if there is nothing."""
         try:
             return await self.read(kind, doing, path, dc)
-        except Absent:
+        except ConsulAbsent:
             return None
 
     async def ask[T](self, kind: type[T], doing: str, request: Request, index: int) -> tuple[T, int]:
@@ -93,7 +93,7 @@ class Calls:
         answer = await self.send(doing, request._replace(query={**request.query, **waiting}))
         return self.decoded(answer.content, kind, doing), answer.at
 
-    async def send(self, doing: str, request: Request) -> Answer:
+    async def send(self, doing: str, request: Request) -> ConsulAnswer:
         """One call; raises the errors of `errors`. `doing` names the act in them."""
         doing = f"{shown(doing)} in {request.dc or self.datacenter}"
         for left in reversed(range(self.bounds.tries if self.token else 1)):
@@ -105,7 +105,7 @@ class Calls:
                 await asyncio.sleep(self.bounds.pause)
         raise AssertionError("a call is sent once at least")
 
-    async def _once(self, doing: str, request: Request) -> Answer:
+    async def _once(self, doing: str, request: Request) -> ConsulAnswer:
         try:
             async with self._open(request) as answer:
                 content = await content_of(answer, self.bounds.answer, doing)
@@ -116,7 +116,7 @@ class Calls:
             refused = request.refused if answer.status in request.refusals else None
             text = content.decode(errors="replace")
             raise refusal(answer.status, text, doing, refused=refused, secrets=secrets)
-        return Answer(content, _index(answer.headers.get("X-Consul-Index", "")))
+        return ConsulAnswer(content, _index(answer.headers.get("X-Consul-Index", "")))
 
     def _open(self, request: Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         elsewhere = {"dc": request.dc} if request.dc and request.dc != self.datacenter else {}

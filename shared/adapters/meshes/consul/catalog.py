@@ -19,15 +19,15 @@ class _Connect(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class _Instance(msgspec.Struct, rename="pascal"):
-    node: str
-    address: str
-    service_id: str = msgspec.field(name="ServiceID")
-    service_name: str
-    service_kind: str = ""
-    service_address: str = ""
-    service_port: int = 0
-    service_proxy: _Proxy = _Proxy()
-    service_connect: _Connect = _Connect()
+    node: str  # the node's name
+    address: str  # of the node
+    service_id: str = msgspec.field(name="ServiceID")  # the instance's own
+    service_name: str  # the service's
+    service_kind: str = ""  # `connect-proxy`; empty: a service
+    service_address: str = ""  # empty: the node's
+    service_port: int = 0  # 0: none
+    service_proxy: _Proxy = _Proxy()  # of a proxy
+    service_connect: _Connect = _Connect()  # whether it needs none
 
 
 class Catalog:

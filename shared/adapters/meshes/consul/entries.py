@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.adapters.meshes.consul.calls import Calls, Request, segment
-from shared.adapters.meshes.consul.errors import Changed
+from shared.adapters.meshes.consul.errors import EntryChanged
 from shared.domain.trust.consul.facts import ConfigEntry
 
 
@@ -17,7 +17,7 @@ class _Check(msgspec.Struct, rename="pascal"):
     allowed: bool
 
 
-class ConfigEntries:
+class ConsulEntries:
     """The config entries of a trust domain: the primary holds them, the secondaries copy them."""
 
     def __init__(self, calls: Calls) -> None:
@@ -33,12 +33,12 @@ class ConfigEntries:
         return ConfigEntry(kind=kind, name=name, content=found, modify_index=int(found.get("ModifyIndex", 0)))
 
     async def put(self, kind: str, name: str, content: Mapping[str, object], found: ConfigEntry | None) -> None:
-        """Write the entry whole, if it is still as it was `found` (None: there was none); raises Changed if not."""
+        """Write the entry whole, if it is still as `found` (None: there was none); raises EntryChanged if not."""
         body = {**content, "Kind": kind, "Name": name}
         await self._swap(f"writing {kind} {name}", "PUT", "config", found, body)
 
     async def delete(self, found: ConfigEntry) -> None:
-        """Remove the entry, if it is still as it was found; raises Changed if not."""
+        """Remove the entry, if it is still as it was found; raises EntryChanged if not."""
         path = f"config/{segment(found.kind)}/{segment(found.name)}"
         await self._swap(f"removing {found.kind} {found.name}", "DELETE", path, found, None)
 
@@ -55,4 +55,4 @@ class ConfigEntries:
         request = Request(method, path, query=query, body=body, refused="ConfigEntryRefused")
         answer = await self._calls.send(doing, request)
         if not self._calls.decoded(answer.content, bool, doing):
-            raise Changed(f"{doing} in {self._calls.datacenter}: somebody else has changed it meanwhile")
+            raise EntryChanged(f"{doing} in {self._calls.datacenter}: somebody else has changed it meanwhile")

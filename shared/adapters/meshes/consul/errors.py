@@ -1,14 +1,14 @@
 """What Consul refuses, as errors that callers tell apart. It says most of it by 500 and a text.
 
 TemporaryError
-├── Forbidden           the login lacks a permission (403)
+├── ConsulForbidden           the login lacks a permission (403)
 │   └── TokenUnknown    these servers don't know the login's token: not yet, or not any more (403)
-├── Absent              there is no such thing (404)
+├── ConsulAbsent              there is no such thing (404)
 ├── NoLeader            the datacenter, or the way to it, doesn't answer now: what was sent may have been done or not
 ├── CaBusy              another write of the CA configuration is under way
 ├── CsrLimit            more leaves are asked for than the datacenter signs in a second (429)
 ├── CannotSign          the datacenter has no key and certificate to sign leaves with
-└── Changed             somebody else has changed the config entry since it was read
+└── EntryChanged             somebody else has changed the config entry since it was read
 
 What a text quotes at length isn't repeated, as Consul puts private keys that it can't read between quotation marks.
 """
@@ -25,18 +25,18 @@ _LONG_QUOTE = re.compile(r'"(?:[^"\\]|\\.){40,}"?', re.DOTALL)
 _KEY = "PRIVATE KEY"
 
 
-class Forbidden(TemporaryError):
+class ConsulForbidden(TemporaryError):
     """The login lacks a permission."""
 
     def __init__(self, message: str) -> None:
         super().__init__("Forbidden", message)
 
 
-class TokenUnknown(Forbidden):
+class TokenUnknown(ConsulForbidden):
     """The servers that were asked don't know the login's token: they are a moment behind, or it has expired."""
 
 
-class Absent(TemporaryError):
+class ConsulAbsent(TemporaryError):
     """There is no such thing."""
 
     def __init__(self, message: str) -> None:
@@ -71,7 +71,7 @@ class CannotSign(TemporaryError):
         super().__init__("CannotSign", message)
 
 
-class Changed(TemporaryError):
+class EntryChanged(TemporaryError):
     """The config entry isn't as it was read; nothing was written."""
 
     def __init__(self, message: str) -> None:
@@ -98,10 +98,10 @@ _BY_TEXT: dict[type[NoLeader | CaBusy | CannotSign], tuple[str, ...]] = {
         "CA is uninitialized",
     ),
 }
-_BY_STATUS: dict[int, type[Forbidden | Absent | CsrLimit]] = {
-    401: Forbidden,
-    403: Forbidden,
-    404: Absent,
+_BY_STATUS: dict[int, type[ConsulForbidden | ConsulAbsent | CsrLimit]] = {
+    401: ConsulForbidden,
+    403: ConsulForbidden,
+    404: ConsulAbsent,
     429: CsrLimit,
 }
 

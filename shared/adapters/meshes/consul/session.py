@@ -20,10 +20,10 @@ import msgspec
 
 from shared.adapters.kubernetes.errors import Unreachable
 from shared.adapters.meshes.consul.acl import Acl
-from shared.adapters.meshes.consul.authority import Authority
+from shared.adapters.meshes.consul.authority import ConsulAuthority
 from shared.adapters.meshes.consul.calls import Calls, ConsulBounds, Request
 from shared.adapters.meshes.consul.catalog import Catalog
-from shared.adapters.meshes.consul.entries import ConfigEntries
+from shared.adapters.meshes.consul.entries import ConsulEntries
 from shared.adapters.meshes.consul.status import Status
 from shared.domain.errors import MeshwardError, PermanentError, shown
 from shared.domain.trust.consul.facts import ConsulServers
@@ -40,11 +40,11 @@ class EntraTokens(Protocol):
 class ConsulSession(NamedTuple):
     """What a logged-in activity does at the servers of a datacenter, and through them in others (`dc`)."""
 
-    authority: Authority
-    acl: Acl
-    entries: ConfigEntries
-    catalog: Catalog
-    status: Status
+    authority: ConsulAuthority  # roots, CA configuration, leaves
+    acl: Acl  # auth methods and binding rules
+    entries: ConsulEntries  # intentions and other config entries
+    catalog: Catalog  # services and their proxies
+    status: Status  # leaders, health, versions
 
 
 class _Login(msgspec.Struct):
@@ -92,7 +92,7 @@ class Consul:
 
 def session_of(calls: Calls) -> ConsulSession:
     """What is done by these calls."""
-    return ConsulSession(Authority(calls), Acl(calls), ConfigEntries(calls), Catalog(calls), Status(calls))
+    return ConsulSession(ConsulAuthority(calls), Acl(calls), ConsulEntries(calls), Catalog(calls), Status(calls))
 
 
 async def _logout(calls: Calls) -> None:

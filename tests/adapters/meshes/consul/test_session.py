@@ -14,7 +14,7 @@ from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.kubernetes.errors import OutOfBounds, Unreachable
 from shared.adapters.meshes.consul.calls import Calls, ConsulBounds
-from shared.adapters.meshes.consul.errors import CannotSign, Forbidden, NoLeader, TokenUnknown
+from shared.adapters.meshes.consul.errors import CannotSign, ConsulForbidden, NoLeader, TokenUnknown
 from shared.adapters.meshes.consul.session import session_of
 from shared.domain.errors import MeshwardError, NotConverged, PermanentError
 from tests.worlds.consul import PRIMARY, SECONDARY, ConsulUnderTest, canary, opened
@@ -114,7 +114,7 @@ async def test_the_token_of_a_login_is_not_passed_on(
     async with consul.session() as session:
         (secret,) = [token.secret for token in primary.shared.acl.live() if token.method]
         answers(world, "GET .*/leader", status=403, text=f"no right with {secret}")
-        with pytest.raises(Forbidden) as refused:
+        with pytest.raises(ConsulForbidden) as refused:
             await session.status.leader()
     assert secret not in f"{refused.value} {refused.value.__cause__}"
 
@@ -175,7 +175,7 @@ async def test_an_answer_without_bounds_is_not_read_to_its_end(consul: ConsulUnd
 
 async def test_an_answer_of_another_form_is_said_to_be_one(consul: ConsulUnderTest, world: World) -> None:
     async with consul.session() as session:
-        for body in ({"Roots": 3}, [], {"ActiveRootID": "a", "TrustDomain": "b", "Roots": [{}]}):
+        for body in ({"ConsulRoots": 3}, [], {"ActiveRootID": "a", "TrustDomain": "b", "ConsulRoots": [{}]}):
             world.wire.inject(InjectedFault(on="GET .*/roots", kind="answer", reply=Reply(body=body)))
             with pytest.raises(OutOfBounds, match="reading the roots in dc1"):
                 await session.authority.roots()
@@ -229,7 +229,7 @@ async def test_a_caller_without_login_may_read_roots_and_nothing_else(consul: Co
         assert (await session.authority.roots()).active
         assert await session.catalog.services() == []
         for refused in (session.authority.configuration(), session.status.health(), session.authority.leaf(canary())):
-            with pytest.raises(Forbidden, match="anonymous token lacks permission"):
+            with pytest.raises(ConsulForbidden, match="anonymous token lacks permission"):
                 await refused
 
 
