@@ -2,7 +2,8 @@
 
 Rules:
 - Answers are read in bounds of bytes and of time, uncompressed. No redirect is followed.
-- If a connection breaks, reads are sent once more (aiohttp, after RFC 9110), changes never.
+- If a connection breaks, aiohttp sends once more what RFC 9110 lets it: reads, PUT and DELETE. A configuration that is
+  written twice is the same; an entry's second write finds it changed, and the caller observes again.
 - A token that was just made may be unknown to another server for a moment. What was refused for that wasn't done: it is
   sent again, a few times.
 """
