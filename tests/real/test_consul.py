@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 
 import pytest
 
 from local.cloud.world import World
 from tests.contracts.consul import ConsulContract
+from tests.contracts.consul_pruning import Advance, PruningContract
 from tests.real.consul_agents import RealConsul, datacenters
+from tests.real.stepped_clock import SteppedClock, needs
 from tests.worlds.consul import ConsulUnderTest, opened
+
+STEP, PAUSE = timedelta(minutes=10), 1.0  # timeouts jump too: servers need a moment after each step
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +23,50 @@ async def agents(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -
         yield agents
 
 
+@pytest.fixture(scope="module")
+async def aging(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealConsul]:
+    """Datacenters of their own, as their clocks don't come back."""
+    if lacking := needs():
+        pytest.skip(lacking)
+    async with datacenters(tmp_path_factory.mktemp("aging-consul")) as agents:
+        yield agents
+
+
+@pytest.fixture(scope="module")
+def clocks(aging: RealConsul) -> list[SteppedClock]:
+    return [SteppedClock(agent.program.pid) for agent in aging.agents.values()]
+
+
+async def wait() -> None:
+    await asyncio.sleep(0.1)
+
+
+def contract(world: World, agents: RealConsul) -> AbstractAsyncContextManager[ConsulUnderTest]:
+    urls = {name: agent.url for name, agent in agents.agents.items()}
+    return opened(world, urls, agents.ca_pem, agents.management, wait=wait)
+
+
 class TestRealConsul(ConsulContract):
     @pytest.fixture
     async def consul(self, world: World, agents: RealConsul) -> AsyncIterator[ConsulUnderTest]:
-        async def wait() -> None:
-            await asyncio.sleep(0.1)
-
-        urls = {name: agent.url for name, agent in agents.agents.items()}
-        async with opened(world, urls, agents.ca_pem, agents.management, wait=wait) as consul:
+        async with contract(world, agents) as consul:
             yield consul
+
+
+class TestRealPruning(PruningContract):
+    """On the unmodified program, whose clock is set ahead in steps: see `stepped_clock`."""
+
+    @pytest.fixture
+    async def consul(self, world: World, aging: RealConsul) -> AsyncIterator[ConsulUnderTest]:
+        async with contract(world, aging) as consul:
+            yield consul
+
+    @pytest.fixture
+    def advance(self, clocks: list[SteppedClock]) -> Advance:
+        async def advance(by: timedelta) -> None:
+            for _ in range(by // STEP):
+                for clock in clocks:
+                    clock.step(STEP)
+                await asyncio.sleep(PAUSE)
+
+        return advance

@@ -7,10 +7,11 @@ import pytest
 
 from local.cloud.world import World
 from tests.contracts.consul import ConsulContract
+from tests.contracts.consul_pruning import Advance, PruningContract
 from tests.worlds.consul import PRIMARY, SECONDARY, ConsulUnderTest, opened
 
 
-class TestSimulatedConsul(ConsulContract):
+class TestSimulatedConsul(ConsulContract, PruningContract):
     @pytest.fixture
     async def consul(self, world: World) -> AsyncIterator[ConsulUnderTest]:
         first = world.consul.add(PRIMARY)
@@ -23,3 +24,7 @@ class TestSimulatedConsul(ConsulContract):
         management = first.shared.acl.management
         async with opened(world, urls, world.wire.ca_pem, management, wait=wait) as consul:
             yield consul
+
+    @pytest.fixture
+    def advance(self, world: World) -> Advance:
+        return world.clock.advance
