@@ -64,7 +64,7 @@ class AcceptedContract:
         assert "PRIVATE KEY" not in repr(found)
         assert root
         assert root.certificate == _pem(certificate)
-        assert good(leaf, root, mending.world.clock.now())
+        assert good(leaf, root, mending.now())
         assert not found.with_new_key().holds_key
 
     async def test_a_configuration_without_lifetimes_is_taken_and_leaves_live_as_before(
@@ -100,6 +100,6 @@ class AcceptedContract:
         consul: ConsulUnderTest, ends: timedelta = timedelta(days=3650)
     ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         """A root of somebody's own."""
-        key, now = ec.generate_private_key(ec.SECP256R1()), consul.world.clock.now()
+        key, now = ec.generate_private_key(ec.SECP256R1()), consul.now()
         name, validity = f"CN=supplied-{canary()}", (now - timedelta(days=1), now + ends)
         return key, issue(name, key.public_key(), issuer=name, signer=key, validity=validity, path_length=2)

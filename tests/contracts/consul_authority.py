@@ -45,8 +45,8 @@ class AuthorityContract:
         assert roots.active_id == new.id != old.id
         (crossed,) = certificates_in(new.intermediates[0])
         assert crossed.not_valid_after_utc - crossed.not_valid_before_utc == timedelta(days=7)
-        assert good(leaf, new, consul.world.clock.now())
-        assert good(leaf, old, consul.world.clock.now())
+        assert good(leaf, new, consul.now())
+        assert good(leaf, old, consul.now())
 
     async def test_the_secondary_signs_under_the_new_root_with_a_key_of_its_own(self, consul: ConsulUnderTest) -> None:
         async with consul.session() as session:
@@ -58,8 +58,8 @@ class AuthorityContract:
         assert len(new.intermediates) == 2
         assert own.subject.rfc4514_string() == ""
         assert f"/dc/{SECONDARY}/" in leaf.spiffe_id
-        assert good(leaf, new, consul.world.clock.now())
-        assert good(leaf, old, consul.world.clock.now())
+        assert good(leaf, new, consul.now())
+        assert good(leaf, old, consul.now())
 
     async def test_a_leaf_is_of_the_datacenter_whose_servers_are_asked(self, consul: ConsulUnderTest) -> None:
         async with consul.session() as session:
@@ -165,7 +165,7 @@ class AuthorityContract:
         self, consul: ConsulUnderTest
     ) -> None:
         async with consul.session() as session:
-            await consul.replicate_with("00000000-dead-4000-8000-000000000000")
+            await consul.replicate_without("operator")
             try:
                 roots = await session.authority.roots()
                 await session.authority.write_configuration((await session.authority.configuration()).with_new_key())
@@ -177,7 +177,7 @@ class AuthorityContract:
                 with pytest.raises(CannotSign):
                     await consul.leaf_elsewhere()
             finally:
-                await consul.replicate_with("")
+                await consul.replicate_without("")
             found = await session.authority.configuration(SECONDARY)
             await session.authority.write_configuration(found.with_new_key(), SECONDARY)
             await consul.until(lambda: consul.follows(session))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -41,9 +41,13 @@ async def wait() -> None:
     await asyncio.sleep(0.1)
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def contract(world: World, agents: RealConsul) -> AbstractAsyncContextManager[ConsulUnderTest]:
     urls = {name: agent.url for name, agent in agents.agents.items()}
-    return opened(world, urls, agents.ca_pem, agents.management, wait=wait)
+    return opened(world, urls, agents.ca_pem, agents.management, wait=wait, now=now)
 
 
 class TestRealConsul(ConsulContract):

@@ -62,6 +62,7 @@ class ConsulUnderTest:
     servers: Mapping[str, ConsulServers]
     other: Mapping[str, httpx2.AsyncClient]
     wait: Callable[[], Awaitable[None]]
+    now: Callable[[], datetime]  # as the datacenters have it
 
     def session(
         self, datacenter: str = PRIMARY, bounds: ConsulBounds = BOUNDS, **claims: Any
@@ -123,10 +124,14 @@ class ConsulUnderTest:
         async with self.session(SECONDARY) as session:
             return await session.authority.leaf(canary())
 
-    async def replicate_with(self, token: str) -> None:
-        """Let the secondary show this token when it asks the primary to sign; empty for the right one."""
-        right = str(self.other[PRIMARY].headers["X-Consul-Token"])
-        await self.admin("PUT", "agent/token/replication", {"Token": token or right}, SECONDARY)
+    async def replicate_without(self, permission: str) -> None:
+        """Let the secondary show the primary a token that may do all that replication takes but this; empty: all."""
+        rules = {"acl": "write", "operator": "write", "service_prefix": {"": {"policy": "read", "intentions": "read"}}}
+        rules.pop(permission, None)
+        name = f"replication-{uuid.uuid4().hex[:8]}"
+        await self.admin("PUT", "acl/policy", {"Name": name, "Rules": json.dumps(rules)})
+        token = await self.admin("PUT", "acl/token", {"Policies": [{"Name": name}]})
+        await self.admin("PUT", "agent/token/replication", {"Token": token["SecretID"]}, SECONDARY)
 
     @asynccontextmanager
     async def put_back(self) -> AsyncIterator[None]:
@@ -179,6 +184,7 @@ async def opened(
     management: str,
     *,
     wait: Callable[[], Awaitable[None]],
+    now: Callable[[], datetime],
 ) -> AsyncIterator[ConsulUnderTest]:
     """The datacenters at these addresses, with an auth method that lets a fresh rotator in."""
     rotator, trust = world.entra.add("rotator"), ssl.create_default_context(cadata=authority.decode())
@@ -194,7 +200,7 @@ async def opened(
             )
             for name, url in urls.items()
         }
-        consul = ConsulUnderTest(world=world, rotator=rotator, servers=servers, other=other, wait=wait)
+        consul = ConsulUnderTest(world=world, rotator=rotator, servers=servers, other=other, wait=wait, now=now)
         await _let_in(consul)
         yield consul
 

@@ -22,7 +22,7 @@ class TestSimulatedConsul(ConsulContract, PruningContract):
 
         urls = {name: f"{world.wire.url}/consul/{name}" for name in (PRIMARY, SECONDARY)}
         management = first.shared.acl.management
-        async with opened(world, urls, world.wire.ca_pem, management, wait=wait) as consul:
+        async with opened(world, urls, world.wire.ca_pem, management, wait=wait, now=world.clock.now) as consul:
             yield consul
 
     @pytest.fixture

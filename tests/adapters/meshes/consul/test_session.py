@@ -35,7 +35,8 @@ async def consul(world: World, primary: Datacenter) -> AsyncIterator[ConsulUnder
         await world.clock.advance(timedelta(seconds=1))
 
     urls = {name: f"{world.wire.url}/consul/{name}" for name in (PRIMARY, SECONDARY)}
-    async with opened(world, urls, world.wire.ca_pem, primary.shared.acl.management, wait=wait) as consul:
+    management, now = primary.shared.acl.management, world.clock.now
+    async with opened(world, urls, world.wire.ca_pem, management, wait=wait, now=now) as consul:
         yield consul
 
 
