@@ -78,13 +78,20 @@ class AcceptedContract:
         assert lifetime(leaf) == timedelta(hours=72)
         assert found.completed().leaf_ttl == timedelta(hours=72)
 
-    async def test_a_wish_for_no_cross_signing_stays_until_it_is_taken_back(self, mending: ConsulUnderTest) -> None:
+    async def test_a_wish_for_no_cross_signing_stays_until_something_else_is_written(
+        self, mending: ConsulUnderTest
+    ) -> None:
         await mending.force({**LIFETIMES, "PrivateKeyBits": 521})
         async with mending.session() as session:
             found = await session.authority.configuration()
             assert found.without_cross_signing
+            again = await session.authority.write_configuration(found.completed())
+            assert again.without_cross_signing
             written = await session.authority.write_configuration(found.with_new_key())
+            new = (await session.authority.roots()).active
         assert not written.without_cross_signing
+        assert new
+        assert len(new.intermediates) == 1
 
     async def test_a_leaf_that_is_kept_is_given_to_anybody(self, mending: ConsulUnderTest) -> None:
         name = canary()

@@ -56,9 +56,10 @@ def test_what_it_holds_is_never_shown() -> None:
 
 
 def test_when_it_was_written_makes_no_difference() -> None:
-    first = CaConfiguration(provider="consul", values=LIFETIMES, modify_index=7)
+    first = CaConfiguration(provider="consul", values=LIFETIMES, modify_index=7, without_cross_signing=True)
     assert first.says_same(configuration(**LIFETIMES))
     assert not first.says_same(configuration(**{**LIFETIMES, "LeafCertTTL": "71h"}))
+    assert not first.says_same(CaConfiguration(provider="vault", values=LIFETIMES))
 
 
 @pytest.mark.parametrize(
