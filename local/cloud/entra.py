@@ -109,14 +109,18 @@ class Entra:
         return self._verified(token, None)
 
     def _verified(self, token: str, audience: str | None) -> dict[str, Any] | None:
-        unread = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat"), False)
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
                 audience=audience,
-                options={**unread, "verify_aud": audience is not None},
+                options={
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "verify_aud": audience is not None,
+                },
             )
         except jwt.InvalidTokenError:
             return None

@@ -1,5 +1,6 @@
 """Proxies of the simulated Consul while its root changes: sound changes cut nobody off, the known mistakes do."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -38,7 +39,7 @@ def secondary(consul: SimulatedConsul) -> Datacenter:
     return consul.datacenters["dc2"]
 
 
-def flip(datacenter: Datacenter, values: dict[str, object], *, cross_signed: bool = True) -> None:
+def flip(datacenter: Datacenter, values: Mapping[str, object], *, cross_signed: bool = True) -> None:
     datacenter.authority.configure(
         Configuration("consul", {**values, "PrivateKeyBits": 384}, without_cross_signing=not cross_signed)
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,7 +38,7 @@ class LoginsContract:
         ],
     )
     async def test_a_token_that_is_not_the_rotators_own_is_refused(
-        self, consul: ConsulUnderTest, claims: dict[str, object], words: str
+        self, consul: ConsulUnderTest, claims: dict[str, Any], words: str
     ) -> None:
         with pytest.raises(PermanentError) as refused:
             async with consul.session(**claims):

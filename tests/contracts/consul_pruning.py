@@ -5,6 +5,7 @@ A suite provides `advance` beside `consul`: it lets so much time pass in both da
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 from shared.domain.trust.consul.ca_configuration import CaConfiguration
 from tests.worlds.consul import PRIMARY, SECONDARY, ConsulUnderTest
@@ -56,7 +57,8 @@ class PruningContract:
         await advance(HOUR + 10 * MINUTE)
         assert await lists(consul, old, PRIMARY)
         async with consul.session() as session:
-            kept = {n: v for n, v in (await consul.sane(session)).values.items() if n.startswith("PrivateKey")}
+            found = (await consul.sane(session)).values
+        kept: dict[str, Any] = {name: value for name, value in found.items() if name.startswith("PrivateKey")}
         assert (await consul.configure(**kept)).status_code == 200
         await advance(HOUR + 10 * MINUTE)
         assert not await lists(consul, old, PRIMARY)

@@ -48,7 +48,7 @@ class Datacenter:
         self.catalog: dict[tuple[str, str], Registered] = {}
         self.loses_leader: list[bool] = []  # the next writes of the configuration end so: whether they were made
         self._elected_at = 0.0
-        self.authority = DatacenterAuthority(
+        self.authority: DatacenterAuthority = DatacenterAuthority(
             clock=clock,
             cluster=shared.cluster,
             next_index=shared.next_index,

@@ -9,7 +9,9 @@ Rules (seen on real agents):
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from local.cloud.clock import Alarm, Clock
 from local.cloud.consul import x509 as made
 from local.cloud.consul.authority import DatacenterAuthority
+from local.cloud.consul.errors import ConsulError
 
 _SPREAD = 30.0
 _RENEWED_FROM, _RENEWED_TO = 0.6, 0.9
@@ -76,7 +79,13 @@ class LeafCache:
     def _rotated(self) -> None:
         for service, leaf in self.kept.items():
             if leaf.waiters and leaf.turn is None and self._is_stale(leaf):
-                leaf.turn = self.clock.after(self.random.uniform(0, _SPREAD), lambda of=service: self._renew(of))
+                leaf.turn = self.clock.after(self.random.uniform(0, _SPREAD), partial(self._take_turn, service, leaf))
+
+    def _take_turn(self, service: str, leaf: KeptLeaf) -> None:
+        """Who waits for what can't be signed is told so when the wait is over."""
+        leaf.turn = None
+        with suppress(ConsulError):
+            self._renew(service)
 
 
 def body(service: str, leaf: KeptLeaf, uri: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from random import Random
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -101,7 +102,7 @@ class ConnectProxies:
         return self._datacenter.clock
 
 
-def _registrations(proxy: ConnectProxy, number: int) -> Iterator[dict[str, object]]:
+def _registrations(proxy: ConnectProxy, number: int) -> Iterator[dict[str, Any]]:
     yield {"ID": proxy.instance, "Service": proxy.service, "Port": 8080}
     yield {
         "ID": f"{proxy.instance}-sidecar-proxy",

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -28,7 +28,7 @@ _CURVES: dict[int, type[ec.EllipticCurve]] = {
     384: ec.SECP384R1,
     521: ec.SECP521R1,
 }
-_HASHES: dict[int, type[HashAlgorithm]] = {384: SHA384, 521: SHA512}
+_HASHES: dict[int, type[SHA384 | SHA512]] = {384: SHA384, 521: SHA512}
 _USAGES = (
     "digital_signature",
     "content_commitment",
@@ -40,8 +40,8 @@ _USAGES = (
     "encipher_only",
     "decipher_only",
 )
-_AUTHORITYS = ("digital_signature", "key_cert_sign", "crl_sign")
-_LEAFS = ("digital_signature", "key_encipherment", "data_encipherment", "key_agreement")
+_OF_AUTHORITIES = ("digital_signature", "key_cert_sign", "crl_sign")
+_OF_LEAVES = ("digital_signature", "key_encipherment", "data_encipherment", "key_agreement")
 
 
 def new_key(kind: str, bits: int) -> PrivateKey:
@@ -151,7 +151,7 @@ def leaf(
     return (
         _begun(x509.Name([]), by.subject, key, (since, since + lifetime))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(_LEAFS), critical=True)
+        .add_extension(_usage(_OF_LEAVES), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(_signed_by(signer), critical=False)
@@ -177,7 +177,7 @@ def _authority(
     return (
         _begun(subject, issuer, key, validity)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_usage(_AUTHORITYS), critical=True)
+        .add_extension(_usage(_OF_AUTHORITIES), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(_signed_by(signer), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=not list(subject))
@@ -212,7 +212,7 @@ def _signed_by(key: PrivateKey) -> x509.AuthorityKeyIdentifier:
     )
 
 
-def _hash(key: PrivateKey) -> HashAlgorithm:
+def _hash(key: PrivateKey) -> SHA256 | SHA384 | SHA512:
     return _HASHES.get(key.key_size, SHA256)()
 
 

@@ -176,7 +176,9 @@ async def test_an_answer_without_bounds_is_not_read_to_its_end(consul: ConsulUnd
 
 async def test_an_answer_of_another_form_is_said_to_be_one(consul: ConsulUnderTest, world: World) -> None:
     async with consul.session() as session:
-        for body in ({"ConsulRoots": 3}, [], {"ActiveRootID": "a", "TrustDomain": "b", "ConsulRoots": [{}]}):
+        named: dict[str, object] = {"ActiveRootID": "a", "TrustDomain": "b"}
+        bodies: list[object] = [{"Roots": 3}, [], {**named, "Roots": [{}]}]
+        for body in bodies:
             world.wire.inject(InjectedFault(on="GET .*/roots", kind="answer", reply=Reply(body=body)))
             with pytest.raises(OutOfBounds, match="reading the roots in dc1"):
                 await session.authority.roots()

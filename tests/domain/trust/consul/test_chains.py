@@ -37,7 +37,7 @@ def chain(path_length: int | None = None) -> Chain:
         validity = (NOW - DAY, NOW + 3650 * DAY)
         old = issue(
             "CN=old", first.public_key(), issuer="CN=old", signer=first, validity=validity, path_length=path_length
-        )  # type: ignore[arg-type]
+        )
     new = made.root(second, CLUSTER, "new", NOW, 3650 * DAY)
     own = made.intermediate(new, second, third.public_key(), NOW, 365 * DAY)
     leaf = made.leaf(own, third, ec.generate_private_key(ec.SECP256R1()).public_key(), WEB, NOW, DAY)
@@ -69,7 +69,7 @@ def test_what_has_ended_leads_nowhere() -> None:
     later = NOW + 8 * DAY  # the cross-signed root lives for seven days
     key = made.new_key("ec", 256)
     own = made.intermediate(MADE.new, KEYS[MADE.new], key.public_key(), NOW, 365 * DAY)
-    leaf = made.leaf(own, key, key.public_key(), WEB, NOW, 30 * DAY)  # type: ignore[arg-type]
+    leaf = made.leaf(own, key, key.public_key(), WEB, NOW, 30 * DAY)
     assert verifies([leaf, MADE.crossed, own], [MADE.new], later)
     assert not verifies([leaf, MADE.crossed, own], [MADE.old], later)
 
