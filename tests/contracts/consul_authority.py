@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.meshes.consul.errors import CaBusy, CannotSign, ConsulForbidden, CsrLimit, NoLeader
+from shared.adapters.meshes.consul.session import ConsulSession
 from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import certificates_in
 from shared.domain.trust.consul.ca_configuration import CaConfiguration
+from shared.domain.trust.consul.facts import ConsulLeaf, ConsulRoots
 from tests.worlds.consul import PRIMARY, SECONDARY, ConsulUnderTest, canary, good, lifetime
 
 
@@ -77,12 +79,41 @@ class AuthorityContract:
     async def test_whoever_waits_for_newer_roots_gets_them_when_they_come(self, consul: ConsulUnderTest) -> None:
         async with consul.session() as session, asyncio.TaskGroup() as group:
             before = await session.authority.roots()
-            newer = group.create_task(session.authority.roots(index=before.index, wait=timedelta(seconds=20)))
-            await asyncio.sleep(0.05)
+            newer = group.create_task(self._newer_roots(session, before))
             await session.authority.write_configuration((await session.authority.configuration()).with_new_key())
             found = await newer
         assert found.active_id != before.active_id
         assert found.index > before.index
+
+    async def test_whoever_waits_for_a_newer_leaf_gets_it_within_half_a_minute(self, consul: ConsulUnderTest) -> None:
+        async with consul.session() as session, asyncio.TaskGroup() as group:
+            first = await session.authority.leaf(canary())
+            newer = group.create_task(self._newer_leaf(session, first))
+            await asyncio.sleep(0.05)
+            await session.authority.write_configuration((await session.authority.configuration()).with_new_key())
+            written = consul.now()
+            while not newer.done():
+                await consul.wait()
+            root = (await session.authority.roots()).active
+            signed = certificates_in(newer.result().chain)[0].not_valid_before_utc + timedelta(minutes=1)
+        assert root
+        assert good(newer.result(), root, signed)
+        assert signed - written <= timedelta(seconds=32)
+
+    @staticmethod
+    async def _newer_roots(session: ConsulSession, before: ConsulRoots) -> ConsulRoots:
+        """Consul may answer before there is something newer: then it is asked again."""
+        found = before
+        while found.index == before.index:
+            found = await session.authority.roots(index=before.index, wait=timedelta(seconds=20))
+        return found
+
+    @staticmethod
+    async def _newer_leaf(session: ConsulSession, before: ConsulLeaf) -> ConsulLeaf:
+        found = before
+        while found.index == before.index:
+            found = await session.authority.leaf(before.service, index=before.index, wait=timedelta(seconds=40))
+        return found
 
     async def test_whoever_waits_in_vain_gets_the_same_roots(self, consul: ConsulUnderTest) -> None:
         async with consul.session() as session:
