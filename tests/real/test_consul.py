@@ -4,16 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from local.cloud.world import World
+from shared.domain.trust.certificates import certificates_in
+from shared.domain.trust.consul.chains import verifies
 from tests.contracts.consul import ConsulContract
 from tests.contracts.consul_pruning import Advance, PruningContract
 from tests.real.consul_agents import RealConsul, datacenters
+from tests.real.consul_proxies import traffic
 from tests.real.stepped_clock import SteppedClock, needs
 from tests.worlds.consul import ConsulUnderTest, opened
 
+SPREAD = timedelta(seconds=30)  # within which every proxy has its new leaf
 STEP, PAUSE = timedelta(minutes=10), 1.0  # timeouts jump too: servers need a moment after each step
 
 
@@ -55,6 +60,22 @@ class TestRealConsul(ConsulContract):
     async def consul(self, world: World, agents: RealConsul) -> AsyncIterator[ConsulUnderTest]:
         async with contract(world, agents) as consul:
             yield consul
+
+    async def test_real_proxies_talk_all_the_while_and_come_to_the_new_root(
+        self, consul: ConsulUnderTest, agents: RealConsul, tmp_path: Path
+    ) -> None:
+        async with traffic(consul, agents, tmp_path) as flow, consul.session() as session:
+            old = await consul.rotate(session)
+            new = (await session.authority.roots()).active
+            assert new
+
+            async def is_renewed() -> bool:
+                return verifies(await flow.presented(), certificates_in(new.certificate), now())
+
+            await consul.until(is_renewed)
+            assert verifies(await flow.presented(), certificates_in(old.certificate), now())
+            await asyncio.sleep(SPREAD.total_seconds())
+        assert (flow.failed, flow.made > 100) == ([], True)
 
 
 class TestRealPruning(PruningContract):

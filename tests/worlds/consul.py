@@ -38,7 +38,7 @@ RULES = {
 }
 BOUNDS = ConsulBounds(tries=20, pause=0.1)
 _POLICY = "meshward-rotator"
-_TRIES = 300
+_TRIES = 600
 
 
 @dataclass(frozen=True, kw_only=True)
