@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local.cloud.key_vault.x509 import issue
 from shared.adapters.meshes.consul.errors import CannotSign
+from shared.domain.errors import PermanentError
+from shared.domain.trust.consul.facts import ConsulLeaf, ConsulRoot
 from tests.worlds.consul import ConsulUnderTest, canary, good, lifetime
 
 LIFETIMES = {"LeafCertTTL": "72h", "IntermediateCertTTL": "8760h", "RootCertTTL": "87600h"}
@@ -42,6 +44,44 @@ class AcceptedContract:
                 await session.authority.leaf(canary())
             with pytest.raises(CannotSign):  # nor does the root cross-sign the next one
                 await session.authority.write_configuration((await session.authority.configuration()).with_new_key())
+
+    async def test_what_is_no_authority_is_taken_and_nobody_takes_its_leaves(self, mending: ConsulUnderTest) -> None:
+        leaf, root = await self._leaf_of(mending, path_length=None)
+        assert not good(leaf, root, mending.now())
+
+    async def test_a_root_that_allows_no_authority_below_it_is_taken_and_fails_after_the_next_one(
+        self, mending: ConsulUnderTest
+    ) -> None:
+        leaf, root = await self._leaf_of(mending, path_length=0)
+        assert good(leaf, root, mending.now())
+        async with mending.session() as session:
+            await session.authority.write_configuration((await session.authority.configuration()).with_new_key())
+            new, leaf = (await session.authority.roots()).active, await session.authority.leaf(canary())
+        assert new
+        assert good(leaf, new, mending.now())
+        assert not good(leaf, root, mending.now())
+
+    async def test_a_root_that_a_key_of_another_kind_has_signed_is_taken_and_signs_no_other(
+        self, mending: ConsulUnderTest
+    ) -> None:
+        leaf, root = await self._leaf_of(mending, by=rsa.generate_private_key(public_exponent=65537, key_size=2048))
+        assert good(leaf, root, mending.now())
+        async with mending.session() as session:
+            with pytest.raises(PermanentError, match="SignatureAlgorithm") as refused:
+                await session.authority.write_configuration((await session.authority.configuration()).with_new_key())
+        assert refused.value.reason == "CaConfigurationRefused"
+
+    async def _leaf_of(
+        self, consul: ConsulUnderTest, path_length: int | None = 2, by: rsa.RSAPrivateKey | None = None
+    ) -> tuple[ConsulLeaf, ConsulRoot]:
+        """A leaf under a root that somebody has supplied, and the root."""
+        key, certificate = self.supplied(consul, path_length=path_length, by=by)
+        answer = await consul.configure(**LIFETIMES, PrivateKey=_key_pem(key), RootCert=_pem(certificate))
+        assert answer.status_code == 200
+        async with consul.session() as session:
+            leaf, root = await session.authority.leaf(canary()), (await session.authority.roots()).active
+        assert root
+        return leaf, root
 
     async def test_an_expired_root_is_taken_and_signs_nothing(self, mending: ConsulUnderTest) -> None:
         key, certificate = self.supplied(mending, ends=timedelta(minutes=-1))
@@ -104,9 +144,19 @@ class AcceptedContract:
 
     @staticmethod
     def supplied(
-        consul: ConsulUnderTest, ends: timedelta = timedelta(days=3650)
+        consul: ConsulUnderTest,
+        ends: timedelta = timedelta(days=3650),
+        path_length: int | None = 2,
+        by: rsa.RSAPrivateKey | None = None,
     ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         """A root of somebody's own."""
         key, now = ec.generate_private_key(ec.SECP256R1()), consul.now()
         name, validity = f"CN=supplied-{canary()}", (now - timedelta(days=1), now + ends)
-        return key, issue(name, key.public_key(), issuer=name, signer=key, validity=validity, path_length=2)
+        return key, issue(
+            name,
+            key.public_key(),
+            issuer=name if by is None else "CN=above",
+            signer=by or key,
+            validity=validity,
+            path_length=path_length,
+        )

@@ -160,7 +160,11 @@ class DatacenterAuthority:
         assert above
         assert self.primary.signer
         key, lifetime = made.new_key(*wanted.key), self.primary.configuration.lifetime("IntermediateCertTTL")
-        own = made.intermediate(above.certificate, self.primary.signer.key, key.public_key(), now, lifetime)
+        signer = self.primary.signer.key
+        try:
+            own = made.intermediate(above.certificate, signer, key.public_key(), self.cluster, now, lifetime)
+        except ConsulError:
+            return
         self.signer = SigningKey(key, own)
         signed_by, index = made.key_id(key.public_key()), self.next_index()
         self.roots = [

@@ -113,15 +113,12 @@ def root(key: PrivateKey, cluster: str, unique: str, now: datetime, lifetime: ti
 
 
 def intermediate(
-    by: x509.Certificate, signer: PrivateKey, key: PublicKey, now: datetime, lifetime: timedelta
+    by: x509.Certificate, signer: PrivateKey, key: PublicKey, cluster: str, now: datetime, lifetime: timedelta
 ) -> x509.Certificate:
     """What a secondary signs with: it has no subject, and the cluster's URI."""
-    uri = by.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    (named,) = uri.get_values_for_type(x509.UniformResourceIdentifier)
-    since = now - _DRIFT
-    return _authority(x509.Name([]), by.subject, key, named, (since, since + lifetime), 0, signer).sign(
-        signer, _hash(signer)
-    )
+    _require_own(by, signer, "certificate")
+    uri, validity = f"spiffe://{cluster}.consul", (now - _DRIFT, now - _DRIFT + lifetime)
+    return _authority(x509.Name([]), by.subject, key, uri, validity, 0, signer).sign(signer, _hash(signer))
 
 
 def cross_signed(new: x509.Certificate, by: x509.Certificate, signer: PrivateKey, now: datetime) -> x509.Certificate:

@@ -39,7 +39,7 @@ def chain(path_length: int | None = None) -> Chain:
             "CN=old", first.public_key(), issuer="CN=old", signer=first, validity=validity, path_length=path_length
         )
     new = made.root(second, CLUSTER, "new", NOW, 3650 * DAY)
-    own = made.intermediate(new, second, third.public_key(), NOW, 365 * DAY)
+    own = made.intermediate(new, second, third.public_key(), CLUSTER, NOW, 365 * DAY)
     leaf = made.leaf(own, third, ec.generate_private_key(ec.SECP256R1()).public_key(), WEB, NOW, DAY)
     KEYS[new] = second
     return Chain(leaf, made.cross_signed(new, old, first, NOW), own, old, new)
@@ -68,7 +68,7 @@ def test_what_has_ended_leads_nowhere() -> None:
     assert not verifies(SHOWN, [MADE.new], NOW - DAY)
     later = NOW + 8 * DAY  # the cross-signed root lives for seven days
     key = made.new_key("ec", 256)
-    own = made.intermediate(MADE.new, KEYS[MADE.new], key.public_key(), NOW, 365 * DAY)
+    own = made.intermediate(MADE.new, KEYS[MADE.new], key.public_key(), CLUSTER, NOW, 365 * DAY)
     leaf = made.leaf(own, key, key.public_key(), WEB, NOW, 30 * DAY)
     assert verifies([leaf, MADE.crossed, own], [MADE.new], later)
     assert not verifies([leaf, MADE.crossed, own], [MADE.old], later)
