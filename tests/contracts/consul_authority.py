@@ -205,6 +205,7 @@ class AuthorityContract:
                 assert first
                 assert second
                 assert (first.id, first.signing_key_id) == (second.id, second.signing_key_id)
+                assert not await consul.follows(session)
                 with pytest.raises(CannotSign):
                     await consul.leaf_elsewhere()
             finally:
