@@ -20,7 +20,7 @@ _PAUSE, _PATIENCE = 0.02, 5.0
 
 
 @dataclass(kw_only=True)
-class Traffic:
+class ProxyTraffic:
     """New connections from `web` to `db`, one after another, until it is told to stop."""
 
     upstream: int  # the port at which web's proxy takes connections to db
@@ -61,10 +61,10 @@ class Traffic:
 
 
 @asynccontextmanager
-async def traffic(consul: ConsulUnderTest, agents: RealConsul, folder: Path) -> AsyncIterator[Traffic]:
+async def traffic(consul: ConsulUnderTest, agents: RealConsul, folder: Path) -> AsyncIterator[ProxyTraffic]:
     """Both services with their proxies, once they talk, and connections all the while."""
     db, public, upstream = free_port(), free_port(), free_port()
-    found = Traffic(upstream=upstream, public=public)
+    found = ProxyTraffic(upstream=upstream, public=public)
     await consul.admin("PUT", "agent/service/register", _service("db", db, public))
     upstreams = [{"DestinationName": "db", "LocalBindPort": upstream}]
     await consul.admin("PUT", "agent/service/register", _service("web", free_port(), free_port(), upstreams))
