@@ -20,7 +20,7 @@ from local.cloud.consul.leaves import body as leaf_body
 from local.cloud.consul.requests import Call, indexed, refusal
 from local.cloud.wire import Reply
 
-_REAL_PATIENCE, _REAL_PAUSE = 0.2, 0.002  # seconds of real time, if virtual time doesn't pass
+_REAL_PATIENCE, _REAL_PAUSE = 1.0, 0.002  # seconds of real time, if virtual time doesn't pass
 _REAL_WRITE = 0.005  # as long as a change of the authority takes
 _LONGEST = 600.0
 _PARTS = re.compile(r"(\d+)(h|ms|m|s)")
