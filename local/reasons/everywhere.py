@@ -82,7 +82,7 @@ ANY_FLOW: Texts = {
     ),
     "NotAResourceId": ReasonText("A text isn't the resource id of an Azure resource.", "Correct it."),
     "NotACluster": ReasonText("A text isn't the resource id of an AKS cluster.", "Correct it."),
-    "NotAName": ReasonText("A text isn't the name of an object of Kubernetes.", "Correct it."),
+    "NotAName": ReasonText("A text isn't the name of an object of Kubernetes or of Consul.", "Correct it."),
     "SettingsMissing": ReasonText("Application settings are missing.", "Set the settings that the log names."),
     "SettingInvalid": ReasonText("An application setting can't be read.", "Correct the setting that the log names."),
     "MalformedEvent": ReasonText(
