@@ -280,7 +280,7 @@ def _is_calm(found: Mapping[str, list[Object]]) -> bool:
 
     A workload's status goes on to count a pod that is gone until its controller has looked.
     """
-    workloads = [(each, workload(KINDS[kind], each)) for kind in KINDS for each in found[kind]]
+    workloads = [(each, workload(KINDS[kind], each)) for kind in KINDS.keys() & found for each in found[kind]]
     rolling = [each for each, w in workloads if w.rolling or len(_pods_of(each, found["Pod"])) != w.replicas]
     waiting = [pod for pod in found["Pod"] if pod["status"].get("phase") in (None, "Pending")]
     ending = [each for objects in found.values() for each in objects if "deletionTimestamp" in each["metadata"]]
