@@ -1,0 +1,137 @@
+"""What a member's cluster is, and what it does by itself: a small model of Linkerd and Kubernetes.
+
+Rules, each a fact of Linkerd that docs/fidelity.md holds the simulated clusters to:
+- A proxy reads its roots once: from its pod's spec, which the injector fills from the bundle when the pod is made. A
+  pod of the control plane takes them from the bundle as it is then.
+- linkerd-identity reads its roots at its start, and loads an issuer that is written later if it chains to those. One
+  that doesn't is skipped without a word.
+- A leaf is signed by the issuer that linkerd-identity uses when the proxy starts or renews it.
+- Moments are ranks: only what came before what counts, and whether the last of it is minutes old or longer (`fresh`).
+- A pod may be made, and a leaf renewed, at any moment. `Exposure` says what proxies may trust and show by then.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+IDENTITY, WEB, BARE, CRON = "linkerd-identity", "web", "a bare pod", "a pod of a CronJob"
+
+
+class Pod(NamedTuple):
+    """A pod with a proxy."""
+
+    kind: str  # restarts replace the first two
+    roots: str  # letters of those that its proxy trusts
+    made: int  # rank
+    leaf: str  # letter of the root that its leaf chains to; empty: it has none
+    leaf_at: int  # rank
+    started: bool = True
+
+
+class Exposure(NamedTuple):
+    """What the proxies of a cluster may show to others, and what each of them may trust, now or once renewed."""
+
+    leaves: frozenset[str]
+    trusted: frozenset[str]  # each the letters of some proxy's roots
+
+
+class Cluster(NamedTuple):
+    """The mesh of a cluster."""
+
+    bundle: str = "O"  # letters of its roots
+    bundle_at: int = 0  # rank of Meshward's write; 0: Meshward didn't write it
+    issuer: str = "O"  # letter of its root
+    issuer_at: int = 0  # rank of Meshward's write; 0: Meshward didn't write it
+    beside: str = "O"  # the copy of the bundle beside the issuer
+    marked: bool = False  # whether the issuer's Secret says that Meshward wrote the bundle
+    using: str = "O"  # letter of the issuer that linkerd-identity uses
+    deaf: bool = False  # whether linkerd-identity misses what is written
+    pods: tuple[Pod, ...] = (Pod(IDENTITY, "O", 1, "O", 1), Pod(WEB, "O", 1, "O", 1))
+    rolling: tuple[str, ...] = ()  # kinds whose rollout hasn't finished
+    restarted: tuple[tuple[str, int], ...] = ()  # rank of the last restart in the phase, by kind
+    fresh: bool = False  # whether what came last is minutes old
+
+    @property
+    def identity(self) -> Pod:
+        return next(pod for pod in self.pods if pod.kind == IDENTITY)
+
+    @property
+    def serves(self) -> bool:
+        """Whether linkerd-identity can start, or goes on, with the issuer that it uses."""
+        return self.using in self.identity.roots
+
+    @property
+    def exposure(self) -> Exposure:
+        """What may be shown and trusted from here on without another change."""
+        next_issuer = {self.issuer} if self.issuer in self.identity.roots + self.bundle else set()
+        leaves = {pod.leaf for pod in self.pods if pod.leaf} | next_issuer | ({self.using} if self.serves else set())
+        return Exposure(frozenset(leaves), frozenset({pod.roots for pod in self.pods} | {self.bundle}))
+
+
+def latest(cluster: Cluster, *others: int) -> int:
+    """The rank of what came last."""
+    return max(_ranks(cluster, *others))
+
+
+def in_order(cluster: Cluster, activated: int) -> tuple[Cluster, int]:
+    """The same with ranks that have no gaps, so that worlds that differ in nothing else are one."""
+    place = {rank: n for n, rank in enumerate(sorted({0, *_ranks(cluster, activated)}))}
+    return cluster._replace(
+        bundle_at=place[cluster.bundle_at],
+        issuer_at=place[cluster.issuer_at],
+        pods=tuple(pod._replace(made=place[pod.made], leaf_at=place[pod.leaf_at]) for pod in cluster.pods),
+        restarted=tuple((kind, place[rank]) for kind, rank in cluster.restarted),
+    ), place[activated]
+
+
+def _ranks(cluster: Cluster, *others: int) -> Iterable[int]:
+    pods = [rank for pod in cluster.pods for rank in (pod.made, pod.leaf_at)]
+    return (cluster.bundle_at, cluster.issuer_at, *pods, *(rank for _, rank in cluster.restarted), *others)
+
+
+def pass_time(cluster: Cluster, activated: int) -> tuple[Cluster, str] | None:
+    """What the cluster does next by itself, in words; None: nothing that isn't so already."""
+    now = latest(cluster, activated) + 1
+    for acts in (_finish_rollouts, _load_issuer, _grow_old, _renew_leaves):
+        if done := acts(cluster, now):
+            return _with_next_cron_pods(done[0], now), done[1]
+    return None
+
+
+def _with_next_cron_pods(cluster: Cluster, now: int) -> Cluster:
+    """The cluster whose CronJobs have made their next pods; none of those has started yet."""
+    pods = (pod._replace(roots=cluster.bundle, made=now) if pod.kind == CRON else pod for pod in cluster.pods)
+    return cluster._replace(pods=tuple(pods))
+
+
+def _finish_rollouts(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+    if not cluster.rolling:
+        return None
+    after = cluster._replace(rolling=(), fresh=True)
+    for kind in sorted(cluster.rolling):
+        after = remade(after, kind, now)
+    return (after, f"the new pods of {' and '.join(cluster.rolling)} start") if after != cluster else None
+
+
+def remade(cluster: Cluster, kind: str, now: int) -> Cluster:
+    """The cluster with new pods of this kind, which take what is there now."""
+    if kind == IDENTITY:
+        using = cluster.issuer if cluster.issuer in cluster.bundle else cluster.using
+        cluster = cluster._replace(using=using, deaf=False)
+    leaf = cluster.using
+    pods = tuple(Pod(kind, cluster.bundle, now, leaf, now) if pod.kind == kind else pod for pod in cluster.pods)
+    return cluster._replace(pods=pods)
+
+
+def _load_issuer(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+    loads = cluster.issuer != cluster.using and cluster.issuer in cluster.identity.roots and not cluster.deaf
+    return (cluster._replace(using=cluster.issuer), "linkerd-identity loads the issuer") if loads else None
+
+
+def _grow_old(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+    return (cluster._replace(fresh=False), "some time passes") if cluster.fresh else None
+
+
+def _renew_leaves(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+    due = cluster.serves and any(pod.started and pod.leaf_at < now - 1 for pod in cluster.pods)
+    pods = tuple(pod._replace(leaf=cluster.using, leaf_at=now) if pod.started else pod for pod in cluster.pods)
+    return (cluster._replace(pods=pods), "every proxy renews its leaf") if due else None

@@ -1,0 +1,152 @@
+"""The search through every state that a small world can reach, and the end of each.
+
+Rules:
+- Between two rounds anything may happen that the world's hazards have, and an operator may give any command; but only so
+  many of each on one path (`Bound`).
+- In a round one member's work may stop at any point, or be struck. The others do nothing or all: how far two of them
+  get in one round, they get in two.
+- A state is left out where the same one was reached with as much still to come.
+- From each state the rotation must come to an end by itself once the world gets better: nothing strikes any more,
+  what was lost comes back, and each round gets as far as it can.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from local.explorer.fleet import Fleet
+from local.explorer.hazards import ALL, Hazards
+from local.explorer.roots import certificates
+from local.explorer.stand_in import replaced
+from local.explorer.state import MemberState, State
+from local.explorer.world import Surroundings
+from shared.domain.trust.phases import ENDS, Mode
+
+
+class Bound(NamedTuple):
+    """How far a search goes."""
+
+    members: tuple[int, ...] = (1, 2)
+    hazards: int = 1
+    commands: int = 1
+    kinds: Hazards = ALL
+    short: bool = False  # whether the old root expires before a way back could end
+
+
+class Findings(NamedTuple):
+    """What a search has seen."""
+
+    states: int
+    transitions: int
+    depth: int
+    story: tuple[str, ...]  # how a promise is broken, step by step; empty: none is
+
+
+def explored(bound: Bound) -> Findings:
+    """Every state within the bound, up to the first one that breaks a promise."""
+    return Search(bound).findings()
+
+
+class _Reached(NamedTuple):
+    before: "State | None"
+    words: tuple[str, ...]
+    depth: int
+
+
+class Search:
+    """One search, breadth first."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+        self._reached: dict[State, _Reached] = {}
+        self._budgets: dict[State, list[tuple[int, int]]] = {}
+        self._good: dict[State, tuple[State, tuple[str, ...]]] = {}
+        self._queue: deque[tuple[State, int, int]] = deque()
+        self._transitions = 0
+
+    def findings(self) -> Findings:
+        """What the search sees."""
+        with surroundings() as fleets:
+            for start in starts(self._bound):
+                self._reach(start, None, (), self._bound.hazards, self._bound.commands)
+            while self._queue:
+                if story := self._expand(fleets):
+                    return self._found(story)
+        return self._found(self._without_end())
+
+    def _found(self, story: tuple[str, ...]) -> Findings:
+        depth = max(one.depth for one in self._reached.values())
+        return Findings(len(self._reached), self._transitions, depth, story)
+
+    def _expand(self, fleets: "dict[bool, Fleet]") -> tuple[str, ...]:
+        """Follow all that may happen in the next state; the story if that breaks a promise."""
+        state, hazards, commands = self._queue.popleft()
+        if state.phase in ENDS:
+            return ()
+        kinds = self._bound.kinds if hazards else None
+        for edge in fleets[state.expired].edges(state, kinds, commands=commands > 0):
+            self._transitions += 1
+            if edge.fault:
+                return (*self._story(state), *edge.words, f"BROKEN: {edge.fault}")
+            if edge.good:
+                self._good.setdefault(state, (edge.after, edge.words))
+            self._reach(edge.after, state, edge.words, hazards - edge.struck, commands - edge.command)
+        return ()
+
+    def _reach(self, state: State, before: State | None, words: tuple[str, ...], hazards: int, commands: int) -> None:
+        budgets = self._budgets.setdefault(state, [])
+        if any(h >= hazards and c >= commands for h, c in budgets):
+            return
+        budgets.append((hazards, commands))
+        depth = self._reached[before].depth + 1 if before else 0
+        self._reached.setdefault(state, _Reached(before, words, depth))
+        self._queue.append((state, hazards, commands))
+
+    def _story(self, state: State) -> tuple[str, ...]:
+        """How this state is reached."""
+        steps: list[tuple[str, ...]] = []
+        at: State | None = state
+        while at is not None:
+            steps.append(self._reached[at].words)
+            at = self._reached[at].before
+        return tuple(" ".join(step) for step in reversed(steps) if step)
+
+    def _without_end(self) -> tuple[str, ...]:
+        """The story of a state from which the rotation never ends, however good the world is; empty: there is none."""
+        ends: set[State] = {state for state in self._reached if state.phase in ENDS}
+        for state in self._reached:
+            path: list[State] = []
+            at = state
+            while at not in ends:
+                if at in path:
+                    rest = [" ".join(self._good[one][1]) for one in path[path.index(at) :]]
+                    return (*self._story(at), "and then for ever:", *rest, "BROKEN: the rotation never ends")
+                path.append(at)
+                at = self._good[at][0]
+            ends.update(path)
+        return ()
+
+
+def starts(bound: Bound) -> Iterator[State]:
+    """The states in which rotations begin."""
+    for members in bound.members:
+        fresh = State(members=(MemberState(),) * members, short=bound.short)
+        yield fresh.canonical()
+        yield fresh._replace(mode=Mode.SWIFT).canonical()
+        yield fresh._replace(mode=Mode.REPLACE, expired=True).canonical()
+
+
+@contextmanager
+def surroundings() -> Iterator[dict[bool, Fleet]]:
+    """The app's flows in worlds of the model, by whether the old root has expired."""
+    loop, here = asyncio.new_event_loop(), list[Surroundings]()
+    worlds = {expired: Surroundings(certificates(expired=expired)) for expired in (False, True)}
+    with replaced("shared.wiring.services", lambda: here[-1]), replaced("functions.engine.logs.log", _unsaid):
+        yield {expired: Fleet(world, loop, here) for expired, world in worlds.items()}
+    loop.close()
+
+
+def _unsaid(signal: object) -> None:
+    """A search logs nothing."""
