@@ -57,7 +57,7 @@ class Cluster(NamedTuple):
     @property
     def serves(self) -> bool:
         """Whether linkerd-identity can start, or goes on, with the issuer that it uses."""
-        return self.using in self.identity.roots
+        return self.identity.started and self.using in self.identity.roots
 
     @property
     def exposure(self) -> Exposure:
@@ -88,12 +88,20 @@ def _ranks(cluster: Cluster, *others: int) -> Iterable[int]:
     return (cluster.bundle_at, cluster.issuer_at, *pods, *(rank for _, rank in cluster.restarted), *others)
 
 
-def pass_time(cluster: Cluster, activated: int) -> tuple[Cluster, str] | None:
-    """What the cluster does next by itself, in words; None: nothing that isn't so already."""
+class Passed(NamedTuple):
+    """What a cluster has done by itself."""
+
+    cluster: Cluster
+    word: str
+    long: bool  # whether a round is over by then
+
+
+def pass_time(cluster: Cluster, activated: int) -> Passed | None:
+    """What the cluster does next by itself; None: nothing that isn't so already."""
     now = latest(cluster, activated) + 1
-    for acts in (_finish_rollouts, _load_issuer, _grow_old, _renew_leaves):
+    for acts, long in ((_finish_rollouts, False), (_load_issuer, False), (_grow_old, True), (_renew_leaves, True)):
         if done := acts(cluster, now):
-            return _with_next_cron_pods(done[0], now), done[1]
+            return Passed(_with_next_cron_pods(done[0], now), done[1], long)
     return None
 
 
@@ -106,23 +114,32 @@ def _with_next_cron_pods(cluster: Cluster, now: int) -> Cluster:
 def _finish_rollouts(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
     if not cluster.rolling:
         return None
-    after = cluster._replace(rolling=(), fresh=True)
-    for kind in sorted(cluster.rolling):
-        after = remade(after, kind, now)
-    return (after, f"the new pods of {' and '.join(cluster.rolling)} start") if after != cluster else None
+    kind = min(cluster.rolling)
+    after = _with_identity(cluster, now) if kind == IDENTITY else _with_pod(cluster, kind, now)
+    waits = kind == WEB and not cluster.serves
+    rolling = tuple(other for other in cluster.rolling if other != kind)
+    return None if waits else (after._replace(rolling=rolling, fresh=True), f"new pods of {kind} are made")
 
 
-def remade(cluster: Cluster, kind: str, now: int) -> Cluster:
+def _with_identity(cluster: Cluster, now: int) -> Cluster:
+    """The cluster with a new linkerd-identity, which starts only with an issuer that it trusts."""
+    starts = cluster.issuer in cluster.bundle
+    return _with_pod(cluster._replace(using=cluster.issuer, deaf=False), IDENTITY, now, started=starts)
+
+
+def _with_pod(cluster: Cluster, kind: str, now: int, *, started: bool = True) -> Cluster:
     """The cluster with new pods of this kind, which take what is there now."""
-    if kind == IDENTITY:
-        using = cluster.issuer if cluster.issuer in cluster.bundle else cluster.using
-        cluster = cluster._replace(using=using, deaf=False)
-    leaf = cluster.using
-    pods = tuple(Pod(kind, cluster.bundle, now, leaf, now) if pod.kind == kind else pod for pod in cluster.pods)
-    return cluster._replace(pods=pods)
+    new = Pod(kind, cluster.bundle, now, cluster.using if started else "", now if started else 0, started)
+    return cluster._replace(pods=tuple(new if pod.kind == kind else pod for pod in cluster.pods))
 
 
 def _load_issuer(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+    if not cluster.identity.started and cluster.issuer in cluster.identity.roots:
+        pods = tuple(
+            pod._replace(leaf=cluster.issuer, leaf_at=now, started=True) if pod.kind == IDENTITY else pod
+            for pod in cluster.pods
+        )
+        return cluster._replace(using=cluster.issuer, pods=pods, fresh=True), "linkerd-identity starts"
     loads = cluster.issuer != cluster.using and cluster.issuer in cluster.identity.roots and not cluster.deaf
     return (cluster._replace(using=cluster.issuer), "linkerd-identity loads the issuer") if loads else None
 

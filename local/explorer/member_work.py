@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from functions.engine.durable import DeadlinePassed
 from functions.trust.members import outcome_of
 from functions.trust.meshes import MESHES
-from local.explorer.cluster import Cluster, Exposure, latest, pass_time
+from local.explorer.cluster import Cluster, Exposure, Passed, latest, pass_time
 from local.explorer.hazards import Hazards
 from local.explorer.mesh import Act, Mesh, rank_of
 from local.explorer.promises import broken_by
@@ -83,7 +83,7 @@ class Workshop:
         struck: dict[object, Result] = {}
         for point in points if hazards else ():
             for result in self._struck(member, point, hazards):
-                struck.setdefault((result.outcome, result.cluster), result)
+                struck.setdefault((json.encode(result.outcome), result.cluster), result)
         return Work(nothing, complete, partial, tuple(struck.values()))
 
     def _struck(self, member: Member, point: _Point, hazards: Hazards) -> Iterator[Result]:
@@ -111,10 +111,14 @@ class Workshop:
                 return _ended(point, member, error or _UNREACHABLE)._replace(fault=str(fault)), cuts
             if isinstance(error, TemporaryError):
                 cuts.append(_ended(point, member, error))
+                if acted:
+                    continue  # seconds later it looks again
                 passed = pass_time(point.cluster, _activated(member))
                 if passed is None:
                     return cuts.pop(), cuts
-                point = _after_time(point, *passed)
+                point = _after_time(point, passed)
+                if passed.long:
+                    return _ended(point, member, error), cuts
             elif error is not None:
                 return _ended(point, member, error), cuts
             elif point.step == len(steps):
@@ -133,7 +137,8 @@ class Workshop:
     def _attempt(self, step: Any, member: Member, mesh: Mesh) -> tuple[Any, MeshwardError | None]:
         self._world.mesh = mesh
         try:
-            return self._loop.run_until_complete(step.work(member)), None
+            activated_at = mesh.moment(_activated(member)) if member.activated_at else None
+            return self._loop.run_until_complete(step.work(replace(member, activated_at=activated_at))), None
         except (PermanentError, TemporaryError) as error:
             return None, error
         finally:
@@ -170,9 +175,9 @@ def _after_step(point: _Point, mesh: Mesh, *, advanced: bool) -> _Point:
     return _Point(step, mesh.cluster, words, (*point.acts, *mesh.acts), point.exposures | seen)
 
 
-def _after_time(point: _Point, cluster: Cluster, word: str) -> _Point:
-    exposures = point.exposures | {cluster.exposure}
-    return point._replace(cluster=cluster, words=(*point.words, word), exposures=exposures)
+def _after_time(point: _Point, passed: Passed) -> _Point:
+    exposures = point.exposures | {passed.cluster.exposure}
+    return point._replace(cluster=passed.cluster, words=(*point.words, passed.word), exposures=exposures)
 
 
 def _ended(point: _Point, member: Member, error: MeshwardError) -> Result:

@@ -12,7 +12,7 @@ from local.explorer.roots import BEGIN, TRUST_DOMAIN, Certificates
 from shared.domain.trust.linkerd.facts import Bundle, IdentityPod, IssuerSecret, MeshConfig, Proxy, Workload
 from shared.domain.trust.linkerd.owners import digest
 
-RANK, MINUTE = timedelta(minutes=20), timedelta(minutes=1)
+RANK, LONG_AGO = timedelta(seconds=20), timedelta(minutes=20)
 _DEPLOYMENTS = {IDENTITY: ("linkerd", "linkerd-identity"), WEB: ("shop", "web")}
 _CONTROLLERS = {IDENTITY: "Deployment", WEB: "Deployment", BARE: "", CRON: "Job"}
 
@@ -34,8 +34,12 @@ class Mesh:
 
     @property
     def now(self) -> datetime:
-        """The present: minutes after what came last, or longer."""
-        return at(self._next - 1) + MINUTE if self.cluster.fresh else at(self._next)
+        """The present."""
+        return at(self._next)
+
+    def moment(self, rank: int) -> datetime:
+        """The moment of this rank: seconds ago, or longer where nothing is fresh."""
+        return at(rank) - (timedelta() if self.cluster.fresh or rank >= self._next else LONG_AGO)
 
     async def missing_permissions(self) -> list[str]:
         return []
@@ -55,7 +59,7 @@ class Mesh:
     async def bundle(self) -> Bundle:
         pem, written = self._known.bundles[self.cluster.bundle], self.cluster.bundle_at
         sha256 = digest(pem) if written else ""
-        return Bundle(pem=pem, written_at=at(written) if written else None, written_sha256=sha256, owner="")
+        return Bundle(pem=pem, written_at=self.moment(written) if written else None, written_sha256=sha256, owner="")
 
     async def write_bundle(self, old: Bundle, pem: str, now: datetime) -> None:
         letters = self._known.letters[pem]
@@ -70,7 +74,7 @@ class Mesh:
             holds_key=True,
             bundle=beside,
             resource_version="",
-            written_at=at(seen.issuer_at) if seen.issuer_at else None,
+            written_at=self.moment(seen.issuer_at) if seen.issuer_at else None,
             written_sha256=digest(pem) if seen.issuer_at else "",
             bundle_sha256=digest(beside) if seen.marked else "",
             owner="",
@@ -102,10 +106,10 @@ class Mesh:
     async def identity_pods(self, now: datetime) -> list[IdentityPod]:
         seen, pod = self.cluster, self.cluster.identity
         expires_at = self._known.issuers[seen.using].not_valid_after_utc
-        return [IdentityPod(pod=pod.kind, created_at=at(pod.made), ready=seen.serves, issuer_expires_at=expires_at)]
+        return [IdentityPod(pod=pod.kind, created_at=self.moment(pod.made), ready=seen.serves, issuer_expires_at=expires_at)]
 
     async def leaves_refreshed_at(self, proxies: Sequence[Proxy], lifetime: timedelta) -> dict[str, datetime | None]:
-        found = {pod.kind: at(pod.leaf_at) if pod.started else None for pod in self.cluster.pods}
+        found = {pod.kind: self.moment(pod.leaf_at) if pod.started else None for pod in self.cluster.pods}
         return {proxy.id: found[proxy.pod] for proxy in proxies}
 
     def _act(self, word: str, **changes: object) -> None:
@@ -120,8 +124,8 @@ class Mesh:
             pod=pod.kind,
             workload=f"Deployment/{namespace}/{name}" if name else "",
             controller=_CONTROLLERS[pod.kind],
-            created_at=at(pod.made),
-            started_at=at(pod.made) + MINUTE / 12 if pod.started else None,
+            created_at=self.moment(pod.made),
+            started_at=self.moment(pod.made) + RANK / 4 if pod.started else None,
             roots=None if pod.kind == IDENTITY else self._known.of(pod.roots),
         )
 
@@ -138,7 +142,7 @@ class Mesh:
             replaced=not rolling,
             stuck=False,
             obstacle="",
-            restarted_at=at(restarted) if restarted else None,
+            restarted_at=self.moment(restarted) if restarted else None,
         )
 
 

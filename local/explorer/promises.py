@@ -20,6 +20,9 @@ from shared.domain.trust.phases import Mode, Phase
 from shared.domain.trust.rounds import apply_commands
 from shared.domain.trust.state import Hold, Member, RotationState
 
+UNSTARTED, REPLACED = "a restart for what hasn't started", "issuer and leaves at the end of a replacement"
+AWAITED = frozenset({UNSTARTED, REPLACED})  # promises that the app doesn't keep yet
+
 _BEFORE_RETIRE = frozenset({Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE})
 _BACK = frozenset({Phase.REISSUE, Phase.WITHDRAW, Phase.ABORTED})
 _UNTRUSTED_YET = frozenset({Phase.PREPARE, Phase.DISTRIBUTE})
@@ -57,7 +60,9 @@ def _parted_itself(act: Act) -> str:
 def _needless_restart(act: Act) -> str:
     last = dict(act.before.restarted)
     for kind, rank in act.after.restarted:
-        if last.get(kind, rank) != rank and not any(p.made > last[kind] for p in act.before.pods if p.kind == kind):
+        made = [pod for pod in act.before.pods if pod.kind == kind and pod.made > last.get(kind, rank)]
+        newer = any(pod.started or UNSTARTED in AWAITED for pod in made)
+        if last.get(kind, rank) != rank and not newer:
             return f"{kind} is restarted again without a newer reason"
     return ""
 
@@ -84,35 +89,41 @@ def broken_by_move(before: State, after: State) -> str:
         if before.enabled[slot] and not after.enabled[slot]:
             if not after.enabled[1 - slot]:
                 return "no root is left that can sign"
-            if any(_needs(one, letter) for one in after.members if _is_sound(one)):
+            if any(_needs(one, letter, before.phase) for one in after.members if _is_sound(one)):
                 return "a root is disabled that a member still needs"
     if after.phase in (Phase.ROTATED, Phase.ABORTED):
-        return _unfinished(after)
+        return _unfinished(after, before.phase)
     return ""
 
 
-def _needs(one: MemberState, letter: str) -> bool:
+def _needs(one: MemberState, letter: str, phase: Phase) -> bool:
     seen = one.cluster
-    return letter in {seen.issuer, seen.using, *(pod.leaf for pod in seen.pods if pod.started)}
+    leaves = {pod.leaf for pod in seen.pods if pod.started}
+    return letter in {seen.issuer, seen.using, *leaves} and not _is_excused(phase)
+
+
+def _is_excused(phase: Phase) -> bool:
+    return phase is Phase.REPLACE and REPLACED in AWAITED
 
 
 def _is_sound(one: MemberState) -> bool:
     return not (one.out or one.struck or one.there == GONE or one.another_life)
 
 
-def _unfinished(state: State) -> str:
+def _unfinished(state: State, before: Phase) -> str:
     """Why the end isn't what it says."""
     letter, other = ("N", 0) if state.phase is Phase.ROTATED else ("O", 1)
     if state.root_exists and state.made and state.enabled[other]:
         return f"the rotation is {state.phase}, and the other root can still sign"
-    wrong = [one for one in state.members if _is_sound(one) and not _is_of(one.cluster, letter)]
+    wrong = [one for one in state.members if _is_sound(one) and not _is_of(one.cluster, letter, before)]
     return f"the rotation is {state.phase}, and a member isn't" if state.made and wrong else ""
 
 
-def _is_of(cluster: Cluster, letter: str) -> bool:
+def _is_of(cluster: Cluster, letter: str, before: Phase) -> bool:
     started = [pod for pod in cluster.pods if pod.started]
     trusted = {cluster.bundle, *(pod.roots for pod in started)}
-    return trusted == {letter} and {cluster.issuer, *(pod.leaf for pod in started)} == {letter}
+    leaves = {cluster.issuer, *(pod.leaf for pod in started)}
+    return trusted == {letter} and (leaves == {letter} or _is_excused(before))
 
 
 def acts_here(command: RotationEvent, phase: Phase, mode: Mode) -> bool:
