@@ -73,12 +73,26 @@ def latest(cluster: Cluster, *others: int) -> int:
 
 
 def in_order(cluster: Cluster, activated: int) -> tuple[Cluster, int]:
-    """The same with ranks that have no gaps, so that worlds that differ in nothing else are one."""
-    place = {rank: n for n, rank in enumerate(sorted({0, *_ranks(cluster, activated)}))}
+    """The same with the ranks that its order has: worlds that no rule tells apart are one.
+
+    What a pod's moments are compared with is when Meshward has written or restarted something, or proven the issuer.
+    """
+    restarted = dict(cluster.restarted)
+    marks = sorted({0, cluster.bundle_at, cluster.issuer_at, activated, *restarted.values()})
+    place = {rank: 2 * n for n, rank in enumerate(marks)}
+
+    def within(rank: int, known: Iterable[int]) -> int:
+        before = max(mark for mark in known if mark <= rank)
+        return place[before] + (rank > before)
+
+    def pod_in_order(pod: Pod) -> Pod:
+        known = marks if pod.kind == IDENTITY else (0, activated, restarted.get(pod.kind, 0))
+        return pod._replace(made=within(pod.made, known), leaf_at=within(pod.leaf_at, (0, activated)))
+
     return cluster._replace(
         bundle_at=place[cluster.bundle_at],
         issuer_at=place[cluster.issuer_at],
-        pods=tuple(pod._replace(made=place[pod.made], leaf_at=place[pod.leaf_at]) for pod in cluster.pods),
+        pods=tuple(pod_in_order(pod) for pod in cluster.pods),
         restarted=tuple((kind, place[rank]) for kind, rank in cluster.restarted),
     ), place[activated]
 
@@ -99,10 +113,11 @@ class Passed(NamedTuple):
 def pass_time(cluster: Cluster, activated: int) -> Passed | None:
     """What the cluster does next by itself; None: nothing that isn't so already."""
     now = latest(cluster, activated) + 1
-    for acts, long in ((_finish_rollouts, False), (_load_issuer, False), (_grow_old, True), (_renew_leaves, True)):
+    for acts, long in ((_finish_rollouts, False), (_load_issuer, False), (_grow_old, True)):
         if done := acts(cluster, now):
             return Passed(_with_next_cron_pods(done[0], now), done[1], long)
-    return None
+    renewed = _renew_leaves(cluster, now, activated)
+    return Passed(_with_next_cron_pods(renewed[0], now), renewed[1], long=True) if renewed else None
 
 
 def _with_next_cron_pods(cluster: Cluster, now: int) -> Cluster:
@@ -148,7 +163,8 @@ def _grow_old(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
     return (cluster._replace(fresh=False), "some time passes") if cluster.fresh else None
 
 
-def _renew_leaves(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
-    due = cluster.serves and any(pod.started and pod.leaf_at < now - 1 for pod in cluster.pods)
+def _renew_leaves(cluster: Cluster, now: int, activated: int) -> tuple[Cluster, str] | None:
+    """Every leaf is renewed once more: at the latest when most of its lifetime is over."""
+    stale = [pod for pod in cluster.pods if pod.started and (pod.leaf != cluster.using or pod.leaf_at <= activated)]
     pods = tuple(pod._replace(leaf=cluster.using, leaf_at=now) if pod.started else pod for pod in cluster.pods)
-    return (cluster._replace(pods=pods), "every proxy renews its leaf") if due else None
+    return (cluster._replace(pods=pods), "every proxy renews its leaf") if stale and cluster.serves else None

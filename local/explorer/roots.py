@@ -31,16 +31,12 @@ class Certificates(NamedTuple):
     issuer_pems: dict[str, str]
     bundles: dict[str, str]  # PEM, by the letters of the roots that are in it
     letters: dict[str, str]  # of bundles and issuers, by their PEM
-
-    @property
-    def fingerprints(self) -> Roots:
-        """As a rotation knows them."""
-        old, new = (fingerprint(self.roots[LETTERS[slot]]) for slot in Slot)
-        return Roots(old=old, new=new, old_version=VERSIONS[Slot.OLD], new_version=VERSIONS[Slot.NEW])
+    fingerprints: Roots  # as a rotation knows them
+    sets: dict[str, frozenset[str]]  # fingerprints, by the letters of the roots
 
     def of(self, letters: str) -> frozenset[str]:
         """The fingerprints of these roots."""
-        return frozenset(fingerprint(self.roots[letter]) for letter in letters)
+        return self.sets[letters]
 
 
 @cache
@@ -59,7 +55,10 @@ def certificates(*, expired: bool = False) -> Certificates:
     bundles = {letters: "".join(pem(roots[one]) for one in reversed(letters)) for letters in ("O", "ON", "N")}
     pems = {letter: pem(one) for letter, one in issuers.items()}
     known = {text: letters for letters, text in (*bundles.items(), *pems.items())}
-    return Certificates(roots, issuers, pems, bundles, known)
+    old, new = (fingerprint(roots[letter]) for letter in LETTERS.values())
+    named = Roots(old=old, new=new, old_version=VERSIONS[Slot.OLD], new_version=VERSIONS[Slot.NEW])
+    sets = {"O": frozenset({old}), "N": frozenset({new}), "ON": frozenset({old, new})}
+    return Certificates(roots, issuers, pems, bundles, known, named, sets)
 
 
 def _fields() -> dict[str, object]:
