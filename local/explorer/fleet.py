@@ -118,8 +118,8 @@ class Fleet:
         run = _Run(self._world, self._loop, begun, outcomes, [command] if command else [])
         after = run.through(state.rotation(self._world.known))
         clusters = {m.cluster: r.cluster for m, r in zip(members, results, strict=True)}
-        anew = {o.cluster for o in outcomes if o.proof} - {m.cluster for m, r in zip(members, results) if r.struck}
-        struck = {m.cluster for m, r in zip(members, results) if r.struck}
+        anew = {o.cluster for o in outcomes if o.proof}
+        struck = {m.cluster for m, r in zip(members, results, strict=True) if r.struck} - anew
         moved = state._replace(
             enabled=(self._world.enabled[Slot.OLD], self._world.enabled[Slot.NEW]), root_exists=self._world.made
         ).after(after, clusters, anew=anew, struck=struck, left_out_now=place)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from local.explorer.cluster import BARE, CRON, WEB, Cluster, Pod
 from local.explorer.state import GONE, NAMES, RUNS, STOPPED, UNKNOWN, UNTAGGED, MemberState, State
-from shared.domain.trust.phases import Phase
+from shared.domain.trust.phases import Mode, Phase
 
 type Befalls = Callable[[Cluster, Phase, int], Iterator[tuple[str, Cluster]]]
 type Happens = Callable[[State], Iterator[tuple[str, State]]]
@@ -76,7 +76,7 @@ def member_lost(state: State) -> Iterator[tuple[str, State]]:
     """A member can't take part: for a while, or never again."""
     for n, one in enumerate(state.members):
         for there in (STOPPED, UNTAGGED, UNKNOWN, GONE):
-            if one.there == RUNS:
+            if one.there == RUNS and (there != GONE or len(state.members) > 1):  # without members it ends for nobody
                 yield f"{NAMES[n]} {there}", _with(state, n, one._replace(there=there, struck=True))
 
 
@@ -98,7 +98,14 @@ def run_lost(state: State) -> Iterator[tuple[str, State]]:
     anew = (one._replace(proven="", activated=0, asked=bool(one.out)) for one in state.members)
     yield (
         "the run is lost, and started again",
-        State(members=tuple(anew), root_exists=state.root_exists, enabled=state.enabled, short=state.short),
+        State(
+            members=tuple(anew),
+            mode=Mode.REPLACE if state.expired else Mode.ROUTINE,
+            root_exists=state.root_exists,
+            enabled=state.enabled,
+            expired=state.expired,
+            short=state.short,
+        ),
     )
 
 
@@ -126,7 +133,7 @@ class Hazards(NamedTuple):
 
 ALL = Hazards(
     (issuer_put_back, bundle_put_back, all_put_back, pod_made_late, reload_missed, bare_pod_made),
-    (member_lost, member_made_again, member_joins, run_lost),
+    (member_lost, member_made_again, member_joins),
 )
 NONE = Hazards((), ())
 

@@ -97,7 +97,7 @@ class Workshop:
                 )
                 yield _ended(then, member, _UNREACHABLE)._replace(struck=True)
                 complete, _ = self._run(member, then, [])
-                yield complete._replace(struck=not complete.outcome.proof)
+                yield complete._replace(struck=True)
 
     def _run(self, member: Member, start: _Point, points: list[_Point]) -> tuple[Result, list[Result]]:
         """How the work ends if the world lets it, and how it may end before; where a hazard may strike."""

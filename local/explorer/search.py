@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from cryptography.x509 import Certificate
 
-from local.explorer.fleet import Fleet
+from local.explorer.fleet import Edge, Fleet
 from local.explorer.hazards import ALL, Hazards
 from local.explorer.roots import BEGIN, certificates
 from local.explorer.stand_in import replaced
@@ -68,7 +68,7 @@ class Search:
         self._bound = bound
         self._reached: dict[State, _Reached] = {}
         self._budgets: dict[State, list[tuple[int, int]]] = {}
-        self._good: dict[State, tuple[State, tuple[str, ...]]] = {}
+        self._ending: set[State] = set()  # states from which the rotation ends
         self._queue: deque[tuple[State, int, int]] = deque()
         self._transitions = 0
 
@@ -80,7 +80,7 @@ class Search:
             while self._queue:
                 if story := self._expand(fleets):
                     return self._found(story)
-        return self._found(self._without_end())
+        return self._found(())
 
     def _found(self, story: tuple[str, ...]) -> Findings:
         depth = max(one.depth for one in self._reached.values())
@@ -91,13 +91,13 @@ class Search:
         state, hazards, commands = self._queue.popleft()
         if state.phase in ENDS:
             return ()
+        if story := self._endless(state, fleets):
+            return story
         kinds = self._bound.kinds if hazards else None
         for edge in fleets[state.expired].edges(state, kinds, commands=commands > 0):
             self._transitions += 1
             if edge.fault:
-                return (*self._story(state), *edge.words, f"BROKEN: {edge.fault}")
-            if edge.good:
-                self._good.setdefault(state, (edge.after, edge.words))
+                return (*self._story(state), *_broken(edge))
             self._reach(edge.after, state, edge.words, hazards - edge.struck, commands - edge.command)
         return ()
 
@@ -119,20 +119,25 @@ class Search:
             at = self._reached[at].before
         return tuple(" ".join(step) for step in reversed(steps) if step)
 
-    def _without_end(self) -> tuple[str, ...]:
-        """The story of a state from which the rotation never ends, however good the world is; empty: there is none."""
-        ends: set[State] = {state for state in self._reached if state.phase in ENDS}
-        for state in self._reached:
-            path: list[State] = []
-            at = state
-            while at not in ends:
-                if at in path:
-                    rest = [" ".join(self._good[one][1]) for one in path[path.index(at) :]]
-                    return (*self._story(at), "and then for ever:", *rest, "BROKEN: the rotation never ends")
-                path.append(at)
-                at = self._good[at][0]
-            ends.update(path)
+    def _endless(self, state: State, fleets: dict[bool, Fleet]) -> tuple[str, ...]:
+        """The story of this state if the rotation never ends from it, however good the world is; empty: it ends."""
+        path: dict[State, tuple[str, ...]] = {}
+        at = state
+        while at.phase not in ENDS and at not in self._ending:
+            if at in path:
+                places = list(path)
+                rest = [" ".join(path[one]) for one in places[places.index(at) :]]
+                return (*self._story(state), "and then for ever:", *rest, "BROKEN: the rotation never ends")
+            edge = next(edge for edge in fleets[at.expired].edges(at, None, commands=False) if edge.good or edge.fault)
+            if edge.fault:
+                return (*self._story(state), *(" ".join(words) for words in path.values()), *_broken(edge))
+            path[at], at = edge.words, edge.after
+        self._ending.update(path)
         return ()
+
+
+def _broken(edge: Edge) -> tuple[str, ...]:
+    return (" ".join(edge.words), f"BROKEN: {edge.fault}")
 
 
 def starts(bound: Bound) -> Iterator[State]:
