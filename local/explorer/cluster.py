@@ -62,8 +62,8 @@ class Cluster(NamedTuple):
     @property
     def exposure(self) -> Exposure:
         """What may be shown and trusted from here on without another change."""
-        next_issuer = {self.issuer} if self.issuer in self.identity.roots + self.bundle else set()
-        leaves = {pod.leaf for pod in self.pods if pod.leaf} | next_issuer | ({self.using} if self.serves else set())
+        issuers = {self.issuer, *({self.using} if self.serves else ())}  # the one may be loaded at any moment
+        leaves = {pod.leaf for pod in self.pods if pod.leaf} | issuers
         return Exposure(frozenset(leaves), frozenset({pod.roots for pod in self.pods} | {self.bundle}))
 
 
