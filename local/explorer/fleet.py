@@ -149,8 +149,9 @@ class Fleet:
         works = {_place(m.cluster): r for m, r in zip(begun.members, results, strict=True)}
         for one, result in works.items():
             for other, member in enumerate(state.members):
-                if other == one or state.members[one].out or member.out or member.there == GONE:
-                    continue
+                struck = member.struck or (other in works and works[other].struck)
+                if other == one or state.members[one].out or member.out or member.there == GONE or struck:
+                    continue  # what has just befallen a cluster nobody can have seen
                 seen = works[other].exposures if other in works else frozenset({member.cluster.exposure})
                 if fault := _parting(result.acts, seen):
                     return fault
@@ -160,7 +161,7 @@ class Fleet:
         """Whether a phase that takes too long isn't told of."""
         outcomes = [self._workshop.work(m, state.members[_place(m.cluster)].cluster, None).nothing for m in begun.members]
         blocked = [replace(r.outcome, cluster=m.cluster) for m, r in zip(begun.members, outcomes, strict=True)]
-        if not (blocked or begun.unavailable):
+        if begun.state.phase in ENDS or not (blocked or begun.unavailable):
             return ""
         late = replace(begun, state=replace(begun.state, phase_started_at=_LATE))
         return unsaid(conclude_round(RoundReport(round=late, outcomes=blocked), FLEET_NOW).hold)

@@ -23,7 +23,7 @@ _MOST = 3  # members
 
 def issuer_put_back(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
     """The issuer's Secret comes from a backup."""
-    for letter in {"O", "N" if _way_back(phase) else "O"} - {cluster.issuer}:
+    for letter in {"O", "N" if _way_back(phase) and cluster.issuer_at else "O"} - {cluster.issuer}:
         yield f"the issuer of the {letter} root is put back", _with_issuer(cluster, letter)
 
 

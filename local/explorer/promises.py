@@ -12,7 +12,7 @@ Rules:
 
 from collections.abc import Iterable
 
-from local.explorer.cluster import Cluster, Exposure
+from local.explorer.cluster import IDENTITY, Cluster, Exposure
 from local.explorer.mesh import Act
 from local.explorer.state import GONE, MemberState, State
 from shared.domain.trust.moves import RotationEvent
@@ -121,9 +121,10 @@ def _unfinished(state: State, before: Phase) -> str:
 
 def _is_of(cluster: Cluster, letter: str, before: Phase) -> bool:
     started = [pod for pod in cluster.pods if pod.started]
-    trusted = {cluster.bundle, *(pod.roots for pod in started)}
+    trusted = {cluster.bundle, *(pod.roots for pod in started if pod.kind != IDENTITY)}
     leaves = {cluster.issuer, *(pod.leaf for pod in started)}
-    return trusted == {letter} and (leaves == {letter} or _is_excused(before))
+    served = letter in cluster.identity.roots  # it may trust more: when a bundle was put back, nobody can tell
+    return served and trusted == {letter} and (leaves == {letter} or _is_excused(before))
 
 
 def acts_here(command: RotationEvent, phase: Phase, mode: Mode) -> bool:
