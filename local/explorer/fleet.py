@@ -18,7 +18,7 @@ from local.explorer.cluster import Exposure
 from local.explorer.hazards import Hazards, mended
 from local.explorer.mesh import Act
 from local.explorer.member_work import Result, Work, Workshop
-from local.explorer.promises import acts_here, broken_by_command, broken_by_move, parted_by, unsaid
+from local.explorer.promises import acts_here, broken_by_command, broken_by_move, misplaced_command, parted_by, unsaid
 from local.explorer.roots import ROTATION
 from local.explorer.state import GONE, NAMES, State, id_of
 from local.explorer.world import FLEET_NOW, Surroundings
@@ -68,6 +68,8 @@ class Fleet:
         if isinstance(begun, Round):
             if fault := broken_by_command(state, rotation, begun.state):
                 yield Edge((f"the round begins with {', '.join(state.commands)}",), state, fault=fault)
+            if commands and (fault := misplaced_command(state)):
+                yield Edge(("an operator gives a command",), state, fault=fault)
             if fault := self._silent(state, begun):
                 yield Edge(("the phase takes too long",), state, fault=fault)
             works = [self._workshop.work(m, state.members[_place(m.cluster)].cluster, hazards) for m in begun.members]

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
 
 from functions.trust.linkerd.phases import PHASES
 from local.explorer.member_work import steps_of
-from local.explorer.roots import BEGIN, ROTATION
+from local.explorer.roots import ROTATION
 from local.explorer.search import Bound, explored
 from local.explorer.stand_in import changed, replaced
 from shared.domain.trust.moves import MOVES, TABLE, RotationEvent
 from shared.domain.trust.phases import STAGES, Mode, Phase, Slot
 from shared.domain.trust.policy import TrustPolicy
-from shared.domain.trust.state import Member, StepProof
+from shared.domain.trust.state import Member
 
 QUIET = Bound(members=(1, 2), hazards=0, commands=1)
 STRUCK = Bound(members=(1,), hazards=1, commands=0)
@@ -45,3 +44,169 @@ class Mutant(NamedTuple):
                 return explored(self.bound).story
             except Exception as error:  # noqa: BLE001  # whatever the app raises where it has a way on
                 return (f"BROKEN: the app fails: {type(error).__name__}: {error}",)
+
+
+def mutants() -> dict[str, Mutant]:
+    """All of them, by what they are without."""
+    return {**_moves(), **_steps(), **_stages(), **_rules()}
+
+
+def _moves() -> dict[str, Mutant]:
+    """One for each row of the table, and one for each command that stays in a phase."""
+    found = {}
+    for move in TABLE:
+        gone = {(move.phase, move.event, mode) for mode in move.modes}
+        rows = {key: then for key, then in MOVES.items() if key not in gone}
+        found[f"no move from {move.phase} to {move.then} by {move.event}"] = Mutant(((MOVES, rows),))
+    for command in (RotationEvent.SWIFT, RotationEvent.REPLACE, RotationEvent.RESUME, RotationEvent.EXCLUDE):
+        rows = {key: then for key, then in MOVES.items() if not (key[1] is command and key[0] is then)}
+        found[f"no {command} within a phase"] = Mutant(((MOVES, rows),))
+    return found
+
+
+def _steps() -> dict[str, Mutant]:
+    """One for each step of each phase: it is skipped. The last one is the gate."""
+    found = {}
+    for phase, steps in _all_steps():
+        for step in dict.fromkeys(steps):
+            rows = {**PHASES, phase: _without(PHASES[phase], step)}
+            name = f"{phase} without {step}"
+            found[name] = Mutant(((PHASES, rows),), bound=_SEEN.get(name, QUIET))
+    return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
+
+
+def _all_steps() -> Iterator[tuple[Phase, list[str]]]:
+    for phase in PHASES:
+        member = Member(
+            rotation=ROTATION,
+            mode=Mode.SWIFT,
+            cluster="",
+            phase=phase,
+            roots=None,
+            activated_at=None,
+            policy=TrustPolicy(),
+        )
+        yield phase, [step.name for step in steps_of(member)]
+
+
+def _without(work: Any, skipped: str) -> Any:
+    def steps(run: Any, member: Member) -> Any:
+        return work(_Skipping(run, skipped), member)
+
+    return steps
+
+
+class _Skipping:
+    """A runbook that doesn't take one step."""
+
+    def __init__(self, run: Any, skipped: str) -> None:
+        self._run, self._skipped = run, skipped
+
+    def step(self, activity: Any, request: object, **more: object) -> Iterator[Any]:
+        return iter(()) if activity.name == self._skipped else self._run.step(activity, request, **more)
+
+
+def _stages() -> dict[str, Mutant]:
+    """What is true at the end of a phase, turned into something else."""
+    old, new, both = frozenset({Slot.OLD}), frozenset({Slot.NEW}), frozenset(Slot)
+    changes: dict[str, tuple[Phase, dict[str, Any]]] = {
+        "distribute with the new root alone": (Phase.DISTRIBUTE, {"trusted": new}),
+        "distribute with the old root alone": (Phase.DISTRIBUTE, {"trusted": old}),
+        "retire with both roots": (Phase.RETIRE, {"trusted": both}),
+        "retire with the old root alone": (Phase.RETIRE, {"trusted": old}),
+        "withdraw with both roots": (Phase.WITHDRAW, {"trusted": both}),
+        "withdraw with the new root alone": (Phase.WITHDRAW, {"trusted": new}),
+        "replace with both roots": (Phase.REPLACE, {"trusted": both}),
+        "activate with the old root": (Phase.ACTIVATE, {"signer": Slot.OLD}),
+        "reissue with the new root": (Phase.REISSUE, {"signer": Slot.NEW}),
+        "replace with an issuer of the old root": (Phase.REPLACE, {"signer": Slot.OLD}),
+        "activate that proves no issuer": (Phase.ACTIVATE, {"activates": False}),
+        "reissue that proves no issuer": (Phase.REISSUE, {"activates": False}),
+        "prepare without a new root": (Phase.PREPARE, {"creates_root": False}),
+        "retire that disables no root": (Phase.RETIRE, {"disables": None}),
+        "retire that disables the new root": (Phase.RETIRE, {"disables": Slot.NEW}),
+        "withdraw that disables no root": (Phase.WITHDRAW, {"disables": None}),
+        "withdraw that disables the old root": (Phase.WITHDRAW, {"disables": Slot.OLD}),
+        "replace that disables no root": (Phase.REPLACE, {"disables": None}),
+        "replace that disables the new root": (Phase.REPLACE, {"disables": Slot.NEW}),
+        "settle that disables the old root": (Phase.SETTLE, {"disables": Slot.OLD}),
+        "distribute that disables the old root": (Phase.DISTRIBUTE, {"disables": Slot.OLD}),
+        **{f"{p} not together": (p, {"proven_together": False}) for p, one in STAGES.items() if one.proven_together},
+    }
+    found = {}
+    for name, (phase, change) in changes.items():
+        rows = {**STAGES, phase: STAGES[phase]._replace(**change)}
+        found[name] = Mutant(((STAGES, rows),), bound=_SEEN.get(name, QUIET))
+    return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _yes(*_: Any) -> bool:
+    return True
+
+
+def _no(*_: Any) -> bool:
+    return False
+
+
+_LINKERD, _TRUST = "shared.domain.trust.linkerd", "shared.domain.trust"
+
+
+def _passed(*_: Any) -> Any:
+    from shared.domain.trust.verdicts import GateVerdict
+
+    return GateVerdict(reason="Proven", message="", blockers=(), seen=1)
+
+
+def _rules() -> dict[str, Mutant]:
+    """Rules that functions keep, cut out one by one."""
+    cut: dict[str, tuple[str, Callable[..., Any]]] = {
+        "fault 1: who signs isn't proven again": ("functions.trust.linkerd.stages.require_signer_kept", _nothing_async),
+        "fault 1: what is trusted isn't proven again": (f"{_LINKERD}.standing.require_trust_kept", _nothing),
+        "fault 1: a dropped root may sign": (f"{_LINKERD}.standing.require_not_signed", _nothing),
+        "fault 1: leaves aren't proven again": ("functions.trust.linkerd.stages.leaves_verdict", _passed_async),
+        "fault 2: a cluster made again inherits proofs": ("shared.domain.incarnation.Incarnation.another", _no),
+        "B1 passes whatever proxies trust": (f"{_LINKERD}.gates.trusts", _yes),
+        "B2 passes whatever leaves live": (f"{_LINKERD}.gates.leaf_gate", _passed),
+        "every issuer passes": (f"{_LINKERD}.gates.issuer_gate", _passed),
+        "every proxy has started since": (f"{_LINKERD}.gates.started_after", _yes),
+        "no replica is restarted that missed an issuer": (f"{_LINKERD}.gates.pods_without_reload", lambda *_: []),
+        "nothing is restarted": (f"{_LINKERD}.waves.next_restarts", lambda *_: []),
+        "nothing can be restarted": (f"{_LINKERD}.waves.restartable", lambda *_: []),
+        "nobody waits for who catches up": (f"{_TRUST}.rounds._too_far_behind", _no),
+        "everybody waits for who catches up": (f"{_TRUST}.rounds._too_far_behind", _yes),
+        "proofs of several rounds do": (f"{_TRUST}.rounds._all_proven", _no),
+        "a proof overtakes a command": (f"{_TRUST}.rounds._command_moves", _no),
+        "no proof moves it": (f"{_TRUST}.rounds._command_moves", _yes),
+        "a lost proof costs nothing on the way back": (f"{_TRUST}.moves.phase_after_loss", _nothing),
+        "nobody catches up": (f"{_TRUST}.moves.next_phase", lambda proven, phase: phase),
+        "who catches up begins anew for ever": (f"{_TRUST}.moves.next_phase", lambda proven, phase: Phase.PREPARE),
+        "an abort without a new root goes on": (f"{_TRUST}.moves.phase_without_root", lambda phase: phase),
+        "no command changes the mode": (f"{_TRUST}.moves.mode_after", lambda event, mode: mode),
+        "nobody is remembered": (f"{_TRUST}.membership.absent", lambda known, listed: []),
+        "nobody is left out": (f"{_TRUST}.membership.left_out", lambda excluded: frozenset()),
+        "nothing holds": (f"{_TRUST}.rounds._hold", _nothing),
+        "stopped clusters are asked": (f"{_TRUST}.members.reachable", lambda members: (sorted(c.id for c in members), {})),
+        "every bundle is somebody else's": (f"{_LINKERD}.fitness.trusted_roots", lambda member, old: frozenset()),
+        "the new root is never live": (f"{_TRUST}.rounds._new_root_live", _no),
+        "a bundle may be anything": (f"{_LINKERD}.gates.desired_trust", None),  # type: ignore[dict-item]
+        "leaves are never looked at": (f"{_LINKERD}.gates.may_be_renewed", _no),
+    }
+    del cut["a bundle may be anything"]
+    found = {name: Mutant((), {of: by}, _SEEN.get(name, STRUCK)) for name, (of, by) in cut.items()}
+    return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
+
+
+async def _nothing_async(*_: Any) -> None:
+    return None
+
+
+async def _passed_async(*_: Any) -> Any:
+    return _passed(), 60.0
+
+
+_SEEN: dict[str, Bound] = {}  # where the smallest bound that shows it isn't the usual one
+_OTHERWISE_KEPT: frozenset[str] = frozenset()  # what another rule keeps as well

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from local.explorer.cluster import IDENTITY, Cluster, Exposure
 from local.explorer.mesh import Act
 from local.explorer.state import GONE, MemberState, State
-from shared.domain.trust.moves import RotationEvent
+from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
 from shared.domain.trust.phases import Mode, Phase
 from shared.domain.trust.rounds import apply_commands
 from shared.domain.trust.state import Hold, Member, RotationState
@@ -137,6 +137,14 @@ def acts_here(command: RotationEvent, phase: Phase, mode: Mode) -> bool:
         case RotationEvent.REPLACE:
             return phase in _UNTRUSTED_YET or mode is not Mode.SWIFT
     return True
+
+
+def misplaced_command(state: State) -> str:
+    """The command that the API takes where the docs say that it doesn't act, or refuses where it does; empty: none."""
+    for command in COMMANDS:
+        if ((state.phase, command, state.mode) in MOVES) != acts_here(command, state.phase, state.mode):
+            return f"{command} isn't taken or refused as documented in {state.phase}, mode {state.mode}"
+    return ""
 
 
 def unsaid(hold: Hold | None) -> str:

@@ -1,0 +1,77 @@
+"""What the search through small rotations sees: no broken promise where none is expected, and each one that is."""
+
+import pytest
+
+from local.explorer import promises
+from local.explorer.figures import BOUNDS, findings
+from local.explorer.hazards import (
+    Hazards,
+    cron_pod_made,
+    issuer_put_back,
+    joins_with_new_root_alone,
+    new_root_disabled,
+    run_lost,
+)
+from local.explorer.search import Bound, explored
+from local.explorer.stand_in import replaced
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_no_state_breaks_a_promise(name: str) -> None:
+    seen = findings(name)
+    assert "\n".join(seen.story) == ""
+    assert seen.states > 1_000
+
+
+def befalls(*kinds: object) -> Bound:
+    return Bound(members=(1,), hazards=1, commands=0, kinds=Hazards(kinds, ()))  # type: ignore[arg-type]
+
+
+def happens(*kinds: object, members: int = 1, commands: int = 0) -> Bound:
+    return Bound(members=(members,), hazards=1, commands=commands, kinds=Hazards((), kinds))  # type: ignore[arg-type]
+
+
+# What the app doesn't keep yet: once it does, its hazard goes to `hazards.ALL`, and the mend gets a mutant.
+AWAITED = {
+    "fault 3: retire disables the last root that signs": (
+        happens(new_root_disabled),
+        "no root is left that can sign",
+    ),
+    "fault 5: an abort leads back to a root that is about to expire": (
+        Bound(members=(1,), hazards=0, commands=1, short=True),
+        "the way back leads to a root that expires before it can end",
+    ),
+    "fault 5: who joins with the new root alone gets an issuer of the old one": (
+        happens(joins_with_new_root_alone, commands=1),
+        "an issuer is written that the member doesn't trust",
+    ),
+    "fault 10: a pod whose proxy never starts keeps settle from its end": (
+        befalls(cron_pod_made),
+        "the rotation never ends",
+    ),
+    "a run that is lost and started again refuses its own bundle": (happens(run_lost), "the rotation never ends"),
+}
+
+
+@pytest.mark.parametrize("name", AWAITED)
+def test_the_search_finds_what_the_app_does_not_keep_yet(name: str) -> None:
+    bound, broken = AWAITED[name]
+    assert explored(bound).story[-1] == f"BROKEN: {broken}"
+
+
+@pytest.mark.parametrize(
+    ("kept", "broken"),
+    [
+        (promises.REPLACED, "linkerd-identity is restarted again without a newer reason"),
+        (promises.UNSTARTED, "a root is disabled that a member still needs"),
+    ],
+)
+def test_a_promise_that_is_awaited_is_broken_today(kept: str, broken: str) -> None:
+    with replaced("local.explorer.promises.AWAITED", frozenset({kept})):
+        assert explored(befalls(issuer_put_back)).story[-1] == f"BROKEN: {broken}"
+
+
+def test_a_story_tells_each_step_and_what_is_broken() -> None:
+    story = explored(happens(new_root_disabled)).story
+    assert story[0] == "[prepare] aks-1: proves prepare"
+    assert "(somebody disables the new root)" in story
