@@ -16,9 +16,9 @@ from functions.trust.fleet_steps import find_work, judge_round
 from functions.trust.rotation import rotate_trust_root
 from local.explorer.cluster import Exposure
 from local.explorer.hazards import Hazards, mended
-from local.explorer.mesh import Act
 from local.explorer.member_work import Result, Work, Workshop
-from local.explorer.promises import acts_here, broken_by_command, broken_by_move, misplaced_command, parted_by, unsaid
+from local.explorer.mesh import Act
+from local.explorer.promises import broken_by_command, broken_by_move, misplaced_command, parted_by, unsaid
 from local.explorer.roots import ROTATION
 from local.explorer.state import GONE, NAMES, State, id_of
 from local.explorer.world import FLEET_NOW, Surroundings
@@ -125,7 +125,11 @@ class Fleet:
         moved = state._replace(
             enabled=(self._world.enabled[Slot.OLD], self._world.enabled[Slot.NEW]), root_exists=self._world.made
         ).after(after, clusters, anew=anew, struck=struck, left_out_now=place)
-        said = tuple(f"{NAMES[_place(m.cluster)]}: {', '.join(r.words)}" for m, r in zip(members, results) if r.words)
+        said = tuple(
+            f"{NAMES[_place(m.cluster)]}: {', '.join(r.words)}"
+            for m, r in zip(members, results, strict=True)
+            if r.words
+        )
         refused = any(o.refused for o in outcomes)
         fault = (
             next((r.fault for r in results if r.fault), "")
@@ -161,7 +165,9 @@ class Fleet:
 
     def _silent(self, state: State, begun: Round) -> str:
         """Whether a phase that takes too long isn't told of."""
-        outcomes = [self._workshop.work(m, state.members[_place(m.cluster)].cluster, None).nothing for m in begun.members]
+        outcomes = [
+            self._workshop.work(m, state.members[_place(m.cluster)].cluster, None).nothing for m in begun.members
+        ]
         blocked = [replace(r.outcome, cluster=m.cluster) for m, r in zip(begun.members, outcomes, strict=True)]
         if begun.state.phase in ENDS or not (blocked or begun.unavailable):
             return ""

@@ -106,7 +106,14 @@ class Mesh:
     async def identity_pods(self, now: datetime) -> list[IdentityPod]:
         seen, pod = self.cluster, self.cluster.identity
         expires_at = self._known.issuers[seen.using].not_valid_after_utc
-        return [IdentityPod(pod=f"linkerd/{pod.kind}", created_at=self.moment(pod.made), ready=seen.serves, issuer_expires_at=expires_at)]
+        return [
+            IdentityPod(
+                pod=f"linkerd/{pod.kind}",
+                created_at=self.moment(pod.made),
+                ready=seen.serves,
+                issuer_expires_at=expires_at,
+            )
+        ]
 
     async def leaves_refreshed_at(self, proxies: Sequence[Proxy], lifetime: timedelta) -> dict[str, datetime | None]:
         found = {pod.kind: self.moment(pod.leaf_at) if pod.started else None for pod in self.cluster.pods}

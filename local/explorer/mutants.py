@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-
 from functions.trust.linkerd.phases import PHASES
 from local.explorer.member_work import steps_of
 from local.explorer.roots import ROTATION
@@ -42,7 +41,7 @@ class Mutant(NamedTuple):
                 stack.enter_context(replaced(name, by))
             try:
                 return explored(self.bound).story
-            except Exception as error:  # noqa: BLE001  # whatever the app raises where it has a way on
+            except Exception as error:  # whatever the app raises where it has a way on
                 return (f"BROKEN: the app fails: {type(error).__name__}: {error}",)
 
 
@@ -189,7 +188,10 @@ def _rules() -> dict[str, Mutant]:
         "nobody is remembered": (f"{_TRUST}.membership.absent", lambda known, listed: []),
         "nobody is left out": (f"{_TRUST}.membership.left_out", lambda excluded: frozenset()),
         "nothing holds": (f"{_TRUST}.rounds._hold", _nothing),
-        "stopped clusters are asked": (f"{_TRUST}.members.reachable", lambda members: (sorted(c.id for c in members), {})),
+        "stopped clusters are asked": (
+            f"{_TRUST}.members.reachable",
+            lambda members: (sorted(c.id for c in members), {}),
+        ),
         "every bundle is somebody else's": (f"{_LINKERD}.fitness.trusted_roots", lambda member, old: frozenset()),
         "the new root is never live": (f"{_TRUST}.rounds._new_root_live", _no),
         "a bundle may be anything": (f"{_LINKERD}.gates.desired_trust", None),  # type: ignore[dict-item]

@@ -3,7 +3,8 @@
 Rules:
 - An act of the app never parts a pair that shared a trusted root, nor will the leaf that is renewed or the pod that is
   made after it. What a hazard has parted already is no fault of the app. A declared replacement parts everybody.
-- The app writes no issuer that a proxy of the member doesn't trust, and no bundle without the root of one of its leaves.
+- The app writes no issuer that a proxy of the member doesn't trust, and no bundle without the root of one of its
+  leaves.
 - In a phase, a workload is restarted a second time only for a pod that was made after the first.
 - A root's key is disabled only while the other one's can sign, and no member that nothing has befallen needs it.
 - Where a command is documented to act it acts, and nowhere else.
@@ -76,7 +77,9 @@ def parted_by(act: Act, other: Exposure) -> str:
 def _parted(one: Exposure, other: Exposure) -> set[tuple[bool, str, str]]:
     """Leaves, and roots of the other's proxies that don't trust them, in both directions."""
     ways = ((True, one.leaves, other.trusted), (False, other.leaves, one.trusted))
-    return {(way, leaf, roots) for way, leaves, trusted in ways for leaf in leaves for roots in trusted if leaf not in roots}
+    return {
+        (way, leaf, roots) for way, leaves, trusted in ways for leaf in leaves for roots in trusted if leaf not in roots
+    }
 
 
 def _some_lack(trusted: Iterable[str], letter: str) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from msgspec.structs import replace
 
 from shared.domain.trust.certificates import fingerprint, pem, root_certificate
 from shared.domain.trust.linkerd.certificates import issuer_certificate
@@ -46,7 +47,7 @@ def certificates(*, expired: bool = False) -> Certificates:
     roots, issuers = {}, {}
     for slot, letter in LETTERS.items():
         key, (begins, ends) = ec.generate_private_key(ec.SECP256R1()), lives[letter]
-        rotation = Rotation(**{**_fields(), "generation": 1 if slot is Slot.OLD else 2})
+        rotation = replace(ROTATION, generation=1 if slot is Slot.OLD else 2)
         root = root_certificate(rotation, key.public_key(), None, BEGIN + begins * _DAY, (ends - begins) * _DAY)  # type: ignore[arg-type]
         roots[letter] = root.sign(key, SHA256())
         holder = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -59,7 +60,3 @@ def certificates(*, expired: bool = False) -> Certificates:
     named = Roots(old=old, new=new, old_version=VERSIONS[Slot.OLD], new_version=VERSIONS[Slot.NEW])
     sets = {"O": frozenset({old}), "N": frozenset({new}), "ON": frozenset({old, new})}
     return Certificates(roots, issuers, pems, bundles, known, named, sets)
-
-
-def _fields() -> dict[str, object]:
-    return {name: getattr(ROTATION, name) for name in ROTATION.__struct_fields__}

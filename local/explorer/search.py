@@ -1,8 +1,8 @@
 """The search through every state that a small world can reach, and the end of each.
 
 Rules:
-- Between two rounds anything may happen that the world's hazards have, and an operator may give any command; but only so
-  many of each on one path (`Bound`).
+- Between two rounds anything may happen that the world's hazards have, and an operator may give any command; but only
+  so many of each on one path (`Bound`).
 - In a round one member's work may stop at any point, or be struck. The others do nothing or all: how far two of them
   get in one round, they get in two.
 - A state is left out where the same one was reached with as much still to come.

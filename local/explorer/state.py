@@ -20,7 +20,13 @@ from shared.domain.trust.phases import Mode, Phase
 from shared.domain.trust.state import RotationState, Validity
 
 NAMES = ("aks-1", "aks-2", "aks-3", "aks-4")
-RUNS, STOPPED, UNTAGGED, UNKNOWN, GONE = "runs", "is stopped", "has lost its tags", "can't be found or missed", "is deleted"
+RUNS, STOPPED, UNTAGGED, UNKNOWN, GONE = (
+    "runs",
+    "is stopped",
+    "has lost its tags",
+    "can't be found or missed",
+    "is deleted",
+)
 _LONG, _BRIEF = timedelta(days=300), timedelta(minutes=30)
 _LIVES = {another: Incarnation(principal=f"life-{1 + another}") for another in (False, True)}
 _TAGS = {azure.MESH_TAG: "linkerd", azure.TRUST_DOMAIN_TAG: ROTATION.trust_domain}
@@ -84,7 +90,9 @@ class State(NamedTuple):
 
     def clusters(self) -> list[azure.Cluster]:
         """The clusters that are there."""
-        return [_azure_cluster(n, one.there, one.another_life) for n, one in enumerate(self.members) if one.there != GONE]
+        return [
+            _azure_cluster(n, one.there, one.another_life) for n, one in enumerate(self.members) if one.there != GONE
+        ]
 
     def unknown(self) -> frozenset[str]:
         """The ids of those of which nobody knows whether they are there."""
@@ -140,7 +148,9 @@ def id_of(place: int) -> str:
 
 def _progress(one: MemberState) -> MemberProgress:
     activated_at = at(one.activated) if one.activated else None
-    return MemberProgress(incarnation=_LIVES[False], proven=Phase(one.proven) if one.proven else None, activated_at=activated_at)
+    return MemberProgress(
+        incarnation=_LIVES[False], proven=Phase(one.proven) if one.proven else None, activated_at=activated_at
+    )
 
 
 def _exclusion(one: MemberState) -> Exclusion:

@@ -44,7 +44,9 @@ class Surroundings:
             linkerd=SimpleNamespace(mesh=self._opened), key_vault=Vault(self), clusters=self, fleet=self.fleet
         )
         self.ledger = self.evidence = Store(self)
-        self._policy = policy_of(b'{"trust_domains": {"%s": {"members": ["%s"]}}}' % (TRUST_DOMAIN.encode(), GROUP.encode()))
+        self._policy = policy_of(
+            b'{"trust_domains": {"%s": {"members": ["%s"]}}}' % (TRUST_DOMAIN.encode(), GROUP.encode())
+        )
         self.allow_list: AllowList = self._policy.allow_list
 
     def now(self) -> datetime:
