@@ -124,7 +124,7 @@ class Fleet:
         struck = {m.cluster for m, r in zip(members, results, strict=True) if r.struck} - anew
         moved = state._replace(
             enabled=(self._world.enabled[Slot.OLD], self._world.enabled[Slot.NEW]), root_exists=self._world.made
-        ).after(after, clusters, anew=anew, struck=struck, left_out_now=place)
+        ).after(after, clusters, anew=anew, struck=struck, worked=bool(members), left_out_now=place)
         said = tuple(
             f"{NAMES[_place(m.cluster)]}: {', '.join(r.words)}"
             for m, r in zip(members, results, strict=True)

@@ -77,20 +77,20 @@ def member_lost(state: State) -> Iterator[tuple[str, State]]:
     for n, one in enumerate(state.members):
         for there in (STOPPED, UNTAGGED, UNKNOWN, GONE):
             if one.there == RUNS and (there != GONE or len(state.members) > 1):  # without members it ends for nobody
-                yield f"{NAMES[n]} {there}", _with(state, n, one._replace(there=there, struck=True))
+                yield f"{NAMES[n]} {there}", _with(state, n, one._replace(there=there, struck=1))
 
 
 def member_made_again(state: State) -> Iterator[tuple[str, State]]:
     """A cluster is deleted, and another one is made under its name, with the old root or with what its team has."""
     for n, one in enumerate(state.members):
-        fresh = MemberState(proven=one.proven, activated=one.activated, out=one.out, another_life=True, struck=True)
+        fresh = MemberState(proven=one.proven, activated=one.activated, out=one.out, another_life=True, struck=1)
         yield f"{NAMES[n]} is made again under its name", _with(state, n, fresh)
 
 
 def member_joins(state: State) -> Iterator[tuple[str, State]]:
     """A cluster joins with the bundle and issuer of the old root."""
     if len(state.members) < _MOST:
-        yield "a cluster joins with the old root", state._replace(members=(*state.members, MemberState(struck=True)))
+        yield "a cluster joins with the old root", state._replace(members=(*state.members, MemberState(struck=1)))
 
 
 def run_lost(state: State) -> Iterator[tuple[str, State]]:
@@ -120,7 +120,7 @@ def joins_with_new_root_alone(state: State) -> Iterator[tuple[str, State]]:
     if len(state.members) < _MOST and state.root_exists:
         kinds = [pod._replace(roots="N", leaf="N") for pod in Cluster().pods]
         cluster = Cluster(bundle="N", issuer="N", beside="N", using="N", pods=tuple(kinds))
-        joined = MemberState(cluster=cluster, struck=True)
+        joined = MemberState(cluster=cluster, struck=1)
         yield "a cluster joins with the new root alone", state._replace(members=(*state.members, joined))
 
 

@@ -110,7 +110,7 @@ def _is_excused(phase: Phase) -> bool:
 
 
 def _is_sound(one: MemberState) -> bool:
-    return not (one.out or one.struck or one.there == GONE or one.another_life)
+    return not (one.out or one.struck == 1 or one.there == GONE or one.another_life)
 
 
 def _unfinished(state: State, before: Phase) -> str:

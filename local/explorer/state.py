@@ -41,7 +41,7 @@ class MemberState(NamedTuple):
     asked: bool = False  # whether the exclusion is in the store alone so far
     another_life: bool = False  # whether it was made again since the rotation has seen it
     there: str = RUNS
-    struck: bool = False  # whether something has befallen it since it has proven something
+    struck: int = 0  # since it has proven something: 1: something has befallen it; 2: and others have worked since
     cluster: Cluster = Cluster()
 
     def in_order(self) -> "MemberState":
@@ -105,6 +105,7 @@ class State(NamedTuple):
         *,
         anew: Collection[str] = (),
         struck: Collection[str] = (),
+        worked: bool = False,
         left_out_now: int | None = None,
     ) -> "State":
         """The state that follows, by what the app has and how the clusters are now.
@@ -127,7 +128,7 @@ class State(NamedTuple):
                     asked=n == left_out_now,
                     another_life=again,
                     there=one.there,
-                    struck=id_of(n) in struck or (one.struck and id_of(n) not in anew),
+                    struck=_struck(one, id_of(n) in struck, id_of(n) in anew, worked, self.phase != rotation.phase),
                     cluster=now.get(id_of(n), one.cluster),
                 )
             )
@@ -139,6 +140,14 @@ class State(NamedTuple):
             together=rotation.proven_together,
             commands=tuple(rotation.commands),
         ).canonical()
+
+
+def _struck(one: MemberState, now: bool, anew: bool, worked: bool, moved: bool) -> int:
+    """A gate vouches for what others have had the time to look at."""
+    if now or anew:
+        return int(now)
+    found = 2 if one.struck and worked else one.struck
+    return 0 if moved and found == 2 else found
 
 
 def id_of(place: int) -> str:
