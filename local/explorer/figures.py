@@ -21,8 +21,11 @@ LARGER = {
 
 @cache
 def findings(name: str) -> Findings:
-    """What the search within one of the usual bounds has seen."""
-    return explored(BOUNDS[name])
+    """What the search within one of the usual bounds has seen; raises ValueError with the story of a broken promise."""
+    found = explored(BOUNDS[name])
+    if found.story:
+        raise ValueError("\n".join(found.story))
+    return found
 
 
 def explored_table() -> str:

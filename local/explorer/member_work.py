@@ -17,7 +17,7 @@ from functions.engine.durable import DeadlinePassed
 from functions.trust.members import outcome_of
 from functions.trust.meshes import MESHES
 from local.explorer.cluster import Cluster, Exposure, Passed, latest, pass_time
-from local.explorer.hazards import Hazards
+from local.explorer.hazards import NONE, Hazards
 from local.explorer.mesh import Act, Mesh, rank_of
 from local.explorer.promises import broken_by
 from local.explorer.world import Surroundings
@@ -25,7 +25,7 @@ from shared.domain.errors import MeshwardError, NotConverged, PermanentError, Te
 from shared.domain.trust.state import Member, MemberOutcome, StepProof
 
 _LONGEST = 60  # steps and waits of a round
-_UNREACHABLE = NotConverged("Unreachable", "the API server doesn't answer", 60.0)  # type: ignore[arg-type]
+_UNREACHABLE = NotConverged("Unreachable", "the API server doesn't answer", 60.0)
 
 
 class Result(NamedTuple):
@@ -81,8 +81,8 @@ class Workshop:
         complete, cuts = self._run(member, start, points)
         partial = tuple({cut.cluster: cut for cut in cuts if cut.cluster not in (cluster, complete.cluster)}.values())
         struck: dict[object, Result] = {}
-        for point in points if hazards else ():
-            for result in self._struck(member, point, hazards):
+        for point in points:
+            for result in self._struck(member, point, hazards or NONE):
                 struck.setdefault((json.encode(result.outcome), result.cluster), result)
         return Work(nothing, complete, partial, tuple(struck.values()))
 

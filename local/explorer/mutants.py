@@ -22,6 +22,7 @@ from shared.domain.trust.state import Member
 
 QUIET = Bound(members=(1, 2), hazards=0, commands=1)
 STRUCK = Bound(members=(1,), hazards=1, commands=0)
+STRUCK_BACK = Bound(members=(1,), hazards=1, commands=0, back=True)
 STRUCK_PAIR = Bound(members=(2,), hazards=1, commands=0)
 
 
@@ -213,11 +214,17 @@ async def _passed_async(*_: Any) -> Any:
     return _passed(), 60.0
 
 
-_SEEN: dict[str, Bound] = {}  # where the smallest bound that shows it isn't the usual one
+_SEEN: dict[str, Bound] = {
+    "reissue without verify_issuer": STRUCK_BACK,
+    "resettle without verify_leaves": STRUCK_BACK,
+    "withdraw without verify_trust": STRUCK_BACK,
+}  # where the smallest bound that shows it isn't the usual one
 _OTHERWISE_KEPT = frozenset(
     {
         # the injector, which has to read a bundle before workloads are restarted, isn't in the model
         *(f"{phase} without ensure_control_plane" for phase in Phase),
+        "distribute without verify_trust",  # activate looks at what is trusted before it writes an issuer
+        "replace without verify_issuer",  # until the end of a replacement looks at issuers (`promises.REPLACED`)
         *(f"{phase} without ensure_renewed" for phase in Phase),  # leaves are renewed by themselves, only later
     }
 )  # what another rule keeps as well

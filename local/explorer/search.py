@@ -28,7 +28,8 @@ from local.explorer.state import MemberState, State
 from local.explorer.world import Surroundings
 from shared.domain.trust.linkerd import certificates as linkerd_certificates
 from shared.domain.trust.linkerd import issuers as linkerd_issuers
-from shared.domain.trust.phases import ENDS, Mode
+from shared.domain.trust.moves import RotationEvent
+from shared.domain.trust.phases import ENDS, Mode, Phase
 
 
 class Bound(NamedTuple):
@@ -38,6 +39,7 @@ class Bound(NamedTuple):
     hazards: int = 1
     commands: int = 1
     kinds: Hazards = ALL
+    back: bool = False  # whether it begins where an operator has aborted a rotation in settle
     short: bool = False  # whether the old root expires before a way back could end
 
 
@@ -75,7 +77,7 @@ class Search:
     def findings(self) -> Findings:
         """What the search sees."""
         with surroundings() as fleets:
-            for start in starts(self._bound):
+            for start in _aborted(self._bound, fleets[False]) if self._bound.back else starts(self._bound):
                 self._reach(start, None, (), self._bound.hazards, self._bound.commands)
             while self._queue:
                 if story := self._expand(fleets):
@@ -147,6 +149,15 @@ def starts(bound: Bound) -> Iterator[State]:
         yield fresh.canonical()
         yield fresh._replace(mode=Mode.SWIFT).canonical()
         yield fresh._replace(mode=Mode.REPLACE, expired=True).canonical()
+
+
+def _aborted(bound: Bound, fleet: Fleet) -> Iterator[State]:
+    """Rotations on their way back, which they have begun in settle."""
+    for members in bound.members:
+        at = State(members=(MemberState(),) * members).canonical()
+        while at.phase is not Phase.SETTLE:
+            at = next(edge.after for edge in fleet.edges(at, None, commands=False) if edge.good)
+        yield at._replace(commands=(RotationEvent.ABORT,)).canonical()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What the app's flows reach, as an exploration has it: one cluster's mesh at a time, the vault, the store, the fleet.
 
-`Surroundings` takes the place of `shared.wiring.services` while a world is explored.
+`Surroundings` takes the place of what `services` returns while a world is explored.
 """
 
 from collections.abc import AsyncIterator

@@ -3,7 +3,6 @@
 import pytest
 
 from local.explorer import promises
-from local.explorer.figures import BOUNDS, findings
 from local.explorer.hazards import (
     Hazards,
     cron_pod_made,
@@ -16,11 +15,19 @@ from local.explorer.search import Bound, explored
 from local.explorer.stand_in import replaced
 
 
-@pytest.mark.parametrize("name", BOUNDS)
-def test_no_state_breaks_a_promise(name: str) -> None:
-    seen = findings(name)
+@pytest.mark.parametrize(
+    "bound",
+    [
+        Bound(members=(3,), hazards=0, commands=0),
+        Bound(members=(1,), hazards=1, commands=0, back=True),
+        Bound(members=(1,), hazards=0, commands=2),
+    ],
+)
+def test_no_state_breaks_a_promise(bound: Bound) -> None:
+    """What docs/rotation.md counts is searched when that page is written, which raises what it finds."""
+    seen = explored(bound)
     assert "\n".join(seen.story) == ""
-    assert seen.states > 1_000
+    assert seen.states > 100
 
 
 def befalls(*kinds: object) -> Bound:
