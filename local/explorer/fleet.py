@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from functions.trust.fleet_steps import find_work, judge_round
 from functions.trust.rotation import rotate_trust_root
 from local.explorer.cluster import Exposure
-from local.explorer.hazards import Hazards, mended
+from local.explorer.hazards import Hazards, befallen, mended
 from local.explorer.member_work import Result, Work, Workshop
 from local.explorer.mesh import Act
 from local.explorer.promises import broken_by_command, broken_by_move, misplaced_command, parted_by, unsaid
@@ -60,6 +60,8 @@ class Fleet:
             yield Edge(("the world gets better",), better, good=True)
         for happens in hazards.happen if hazards else ():
             yield from (Edge((f"({words})",), after.canonical(), struck=True) for words, after in happens(state))
+        for words, after in befallen(state, hazards) if hazards else ():
+            yield Edge((f"({words})",), after.canonical(), struck=True)
         yield from self._rounds(state, hazards, commands=commands, good=better is None)
 
     def _rounds(self, state: State, hazards: Hazards | None, *, commands: bool, good: bool) -> Iterator[Edge]:

@@ -10,7 +10,7 @@ Rules:
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from local.explorer.cluster import BARE, CRON, WEB, Cluster, Pod
+from local.explorer.cluster import BARE, CRON, WEB, Cluster, Pod, latest
 from local.explorer.state import GONE, NAMES, RUNS, STOPPED, UNKNOWN, UNTAGGED, MemberState, State
 from shared.domain.trust.phases import Mode, Phase
 
@@ -136,6 +136,15 @@ ALL = Hazards(
     (member_lost, member_made_again, member_joins),
 )
 NONE = Hazards((), ())
+
+
+def befallen(state: State, hazards: Hazards) -> Iterator[tuple[str, State]]:
+    """What befalls some cluster between two rounds."""
+    for n, one in enumerate(state.members):
+        now = latest(one.cluster, one.activated) + 1
+        for befalls in hazards.befall if one.there != GONE else ():
+            for words, after in befalls(one.cluster, state.phase, now):
+                yield f"{NAMES[n]}: {words}", _with(state, n, one._replace(cluster=after, struck=1))
 
 
 def mended(state: State) -> State | None:

@@ -5,7 +5,8 @@ Rules:
   made after it. What a hazard has parted already is no fault of the app. A declared replacement parts everybody.
 - The app writes no issuer that a proxy of the member doesn't trust, and no bundle without the root of one of its
   leaves.
-- In a phase, a workload is restarted a second time only for a pod that was made after the first.
+- In a phase, a workload is restarted a second time only for a pod that was made after the first, and has
+  started.
 - A root's key is disabled only while the other one's can sign, and no member that nothing has befallen needs it.
 - Where a command is documented to act it acts, and nowhere else.
 - A hold says why, and names whom.
@@ -21,8 +22,8 @@ from shared.domain.trust.phases import Mode, Phase
 from shared.domain.trust.rounds import apply_commands
 from shared.domain.trust.state import Hold, Member, RotationState
 
-UNSTARTED, REPLACED = "a restart for what hasn't started", "issuer and leaves at the end of a replacement"
-AWAITED = frozenset({UNSTARTED, REPLACED})  # promises that the app doesn't keep yet
+REPLACED = "issuer and leaves at the end of a replacement"
+AWAITED = frozenset({REPLACED})  # promises that the app doesn't keep yet
 
 _BEFORE_RETIRE = frozenset({Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE})
 _BACK = frozenset({Phase.REISSUE, Phase.WITHDRAW, Phase.ABORTED})
@@ -62,7 +63,7 @@ def _needless_restart(act: Act) -> str:
     last = dict(act.before.restarted)
     for kind, rank in act.after.restarted:
         made = [pod for pod in act.before.pods if pod.kind == kind and pod.made > last.get(kind, rank)]
-        newer = any(pod.started or UNSTARTED in AWAITED for pod in made)
+        newer = any(pod.started for pod in made)
         if last.get(kind, rank) != rank and not newer:
             return f"{kind} is restarted again without a newer reason"
     return ""
@@ -118,16 +119,18 @@ def _unfinished(state: State, before: Phase) -> str:
     letter, other = ("N", 0) if state.phase is Phase.ROTATED else ("O", 1)
     if state.root_exists and state.made and state.enabled[other]:
         return f"the rotation is {state.phase}, and the other root can still sign"
-    wrong = [one for one in state.members if _is_sound(one) and not _is_of(one.cluster, letter, before)]
-    return f"the rotation is {state.phase}, and a member isn't" if state.made and wrong else ""
+    wrong = [one for one in state.members if _is_sound(one) and not _is_of(one.cluster, letter)]
+    return (
+        f"the rotation is {state.phase}, and a member isn't" if state.made and wrong and not _is_excused(before) else ""
+    )
 
 
-def _is_of(cluster: Cluster, letter: str, before: Phase) -> bool:
+def _is_of(cluster: Cluster, letter: str) -> bool:
     started = [pod for pod in cluster.pods if pod.started]
     trusted = {cluster.bundle, *(pod.roots for pod in started if pod.kind != IDENTITY)}
     leaves = {cluster.issuer, *(pod.leaf for pod in started)}
     served = letter in cluster.identity.roots  # it may trust more: when a bundle was put back, nobody can tell
-    return served and trusted == {letter} and (leaves == {letter} or _is_excused(before))
+    return served and trusted == {letter} and leaves == {letter}
 
 
 def acts_here(command: RotationEvent, phase: Phase, mode: Mode) -> bool:
