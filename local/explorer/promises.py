@@ -22,8 +22,8 @@ from shared.domain.trust.phases import Mode, Phase
 from shared.domain.trust.rounds import apply_commands
 from shared.domain.trust.state import Hold, Member, RotationState
 
-REPLACED = "issuer and leaves at the end of a replacement"
-AWAITED = frozenset({REPLACED})  # promises that the app doesn't keep yet
+UNSTARTED, REPLACED = "a restart for what hasn't started", "issuer and leaves at the end of a replacement"
+AWAITED = frozenset({UNSTARTED, REPLACED})  # promises that the app doesn't keep yet
 
 _BEFORE_RETIRE = frozenset({Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE})
 _BACK = frozenset({Phase.REISSUE, Phase.WITHDRAW, Phase.ABORTED})
@@ -63,7 +63,7 @@ def _needless_restart(act: Act) -> str:
     last = dict(act.before.restarted)
     for kind, rank in act.after.restarted:
         made = [pod for pod in act.before.pods if pod.kind == kind and pod.made > last.get(kind, rank)]
-        newer = any(pod.started for pod in made)
+        newer = any(pod.started or UNSTARTED in AWAITED for pod in made)
         if last.get(kind, rank) != rank and not newer:
             return f"{kind} is restarted again without a newer reason"
     return ""
