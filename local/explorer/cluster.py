@@ -34,7 +34,7 @@ class Exposure(NamedTuple):
     trusted: frozenset[str]  # each the letters of some proxy's roots
 
 
-class Cluster(NamedTuple):
+class ModelCluster(NamedTuple):
     """The mesh of a cluster."""
 
     bundle: str = "O"  # letters of its roots
@@ -67,12 +67,12 @@ class Cluster(NamedTuple):
         return Exposure(frozenset(leaves), frozenset({pod.roots for pod in self.pods} | {self.bundle}))
 
 
-def latest(cluster: Cluster, *others: int) -> int:
+def latest(cluster: ModelCluster, *others: int) -> int:
     """The rank of what came last."""
     return max(_ranks(cluster, *others))
 
 
-def in_order(cluster: Cluster, activated: int) -> tuple[Cluster, int]:
+def in_order(cluster: ModelCluster, activated: int) -> tuple[ModelCluster, int]:
     """The same with the ranks that its order has: worlds that no rule tells apart are one.
 
     What a pod's moments are compared with is when Meshward has written or restarted something, or proven the issuer.
@@ -97,7 +97,7 @@ def in_order(cluster: Cluster, activated: int) -> tuple[Cluster, int]:
     ), place[activated]
 
 
-def _ranks(cluster: Cluster, *others: int) -> Iterable[int]:
+def _ranks(cluster: ModelCluster, *others: int) -> Iterable[int]:
     pods = [rank for pod in cluster.pods for rank in (pod.made, pod.leaf_at)]
     return (cluster.bundle_at, cluster.issuer_at, *pods, *(rank for _, rank in cluster.restarted), *others)
 
@@ -105,12 +105,12 @@ def _ranks(cluster: Cluster, *others: int) -> Iterable[int]:
 class Passed(NamedTuple):
     """What a cluster has done by itself."""
 
-    cluster: Cluster
+    cluster: ModelCluster
     word: str
     long: bool  # whether a round is over by then
 
 
-def pass_time(cluster: Cluster, activated: int) -> Passed | None:
+def pass_time(cluster: ModelCluster, activated: int) -> Passed | None:
     """What the cluster does next by itself; None: nothing that isn't so already."""
     now = latest(cluster, activated) + 1
     for acts, long in ((_finish_rollouts, False), (_load_issuer, False), (_grow_old, True)):
@@ -120,13 +120,13 @@ def pass_time(cluster: Cluster, activated: int) -> Passed | None:
     return Passed(_with_next_cron_pods(renewed[0], now), renewed[1], long=True) if renewed else None
 
 
-def _with_next_cron_pods(cluster: Cluster, now: int) -> Cluster:
+def _with_next_cron_pods(cluster: ModelCluster, now: int) -> ModelCluster:
     """The cluster whose CronJobs have made their next pods; none of those has started yet."""
     pods = (pod._replace(roots=cluster.bundle, made=now) if pod.kind == CRON else pod for pod in cluster.pods)
     return cluster._replace(pods=tuple(pods))
 
 
-def _finish_rollouts(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+def _finish_rollouts(cluster: ModelCluster, now: int) -> tuple[ModelCluster, str] | None:
     if not cluster.rolling:
         return None
     kind = min(cluster.rolling)
@@ -136,19 +136,19 @@ def _finish_rollouts(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
     return None if waits else (after._replace(rolling=rolling, fresh=True), f"new pods of {kind} are made")
 
 
-def _with_identity(cluster: Cluster, now: int) -> Cluster:
+def _with_identity(cluster: ModelCluster, now: int) -> ModelCluster:
     """The cluster with a new linkerd-identity, which starts only with an issuer that it trusts."""
     starts = cluster.issuer in cluster.bundle
     return _with_pod(cluster._replace(using=cluster.issuer, deaf=False), IDENTITY, now, started=starts)
 
 
-def _with_pod(cluster: Cluster, kind: str, now: int, *, started: bool = True) -> Cluster:
+def _with_pod(cluster: ModelCluster, kind: str, now: int, *, started: bool = True) -> ModelCluster:
     """The cluster with new pods of this kind, which take what is there now."""
     new = Pod(kind, cluster.bundle, now, cluster.using if started else "", now if started else 0, started)
     return cluster._replace(pods=tuple(new if pod.kind == kind else pod for pod in cluster.pods))
 
 
-def _load_issuer(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+def _load_issuer(cluster: ModelCluster, now: int) -> tuple[ModelCluster, str] | None:
     if not cluster.identity.started and cluster.issuer in cluster.identity.roots:
         pods = tuple(
             pod._replace(leaf=cluster.issuer, leaf_at=now, started=True) if pod.kind == IDENTITY else pod
@@ -159,11 +159,11 @@ def _load_issuer(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
     return (cluster._replace(using=cluster.issuer), "linkerd-identity loads the issuer") if loads else None
 
 
-def _grow_old(cluster: Cluster, now: int) -> tuple[Cluster, str] | None:
+def _grow_old(cluster: ModelCluster, now: int) -> tuple[ModelCluster, str] | None:
     return (cluster._replace(fresh=False), "some time passes") if cluster.fresh else None
 
 
-def _renew_leaves(cluster: Cluster, now: int, activated: int) -> tuple[Cluster, str] | None:
+def _renew_leaves(cluster: ModelCluster, now: int, activated: int) -> tuple[ModelCluster, str] | None:
     """Every leaf is renewed once more: at the latest when most of its lifetime is over."""
     stale = [pod for pod in cluster.pods if pod.started and (pod.leaf != cluster.using or pod.leaf_at <= activated)]
     pods = tuple(pod._replace(leaf=cluster.using, leaf_at=now) if pod.started else pod for pod in cluster.pods)

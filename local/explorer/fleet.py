@@ -45,7 +45,7 @@ class Edge(NamedTuple):
     fault: str = ""  # the promise that was broken
 
 
-class Fleet:
+class FleetRounds:
     """All that may follow from a state."""
 
     def __init__(self, world: Surroundings, loop: asyncio.AbstractEventLoop, here: list[Surroundings]) -> None:

@@ -10,24 +10,24 @@ Rules:
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from local.explorer.cluster import BARE, CRON, WEB, Cluster, Pod, latest
+from local.explorer.cluster import BARE, CRON, WEB, ModelCluster, Pod, latest
 from local.explorer.state import GONE, NAMES, RUNS, STOPPED, UNKNOWN, UNTAGGED, MemberState, State
 from shared.domain.trust.phases import Mode, Phase
 
-type Befalls = Callable[[Cluster, Phase, int], Iterator[tuple[str, Cluster]]]
+type Befalls = Callable[[ModelCluster, Phase, int], Iterator[tuple[str, ModelCluster]]]
 type Happens = Callable[[State], Iterator[tuple[str, State]]]
 
 _OLDER = 1  # a rank before all that the rotation does
 _MOST = 3  # members
 
 
-def issuer_put_back(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
+def issuer_put_back(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
     """The issuer's Secret comes from a backup."""
     for letter in {"O", "N" if _way_back(phase) and cluster.issuer_at else "O"} - {cluster.issuer}:
         yield f"the issuer of the {letter} root is put back", _with_issuer(cluster, letter)
 
 
-def bundle_put_back(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
+def bundle_put_back(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
     """The bundle comes from a backup, and pods may be made before somebody notices."""
     for letters in {"O", "ON"} - {cluster.bundle} if cluster.bundle_at else ():
         back = cluster._replace(bundle=letters, bundle_at=_OLDER)
@@ -36,14 +36,14 @@ def bundle_put_back(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[
         yield f"the bundle {letters} is put back, and pods are made", back._replace(pods=pods)
 
 
-def all_put_back(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
+def all_put_back(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
     """The whole namespace of Linkerd comes from a backup that is older than Meshward."""
     if cluster.bundle_at:
         back = cluster._replace(bundle="O", bundle_at=0, issuer="O", issuer_at=0, beside="O", marked=False)
         yield "bundle and issuer are put back as they were before Meshward", back
 
 
-def pod_made_late(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
+def pod_made_late(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
     """An injector that hasn't seen the new bundle yet makes a pod."""
     stale = {"ON": "O", "N": "ON", "O": "ON" if _way_back(phase) else "O"}[cluster.bundle]
     leaf = cluster.using
@@ -52,20 +52,20 @@ def pod_made_late(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[st
         yield f"web is made again, by an injector that still has the bundle {stale}", cluster._replace(pods=pods)
 
 
-def reload_missed(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
+def reload_missed(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
     """linkerd-identity's watcher misses what is written."""
     if not cluster.deaf:
         yield "linkerd-identity stops to watch its issuer", cluster._replace(deaf=True)
 
 
-def bare_pod_made(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
+def bare_pod_made(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
     """Somebody runs a pod that no restart replaces, until they delete it."""
     if all(pod.kind != BARE for pod in cluster.pods):
         pod = Pod(BARE, cluster.bundle, now, cluster.using, now)
         yield "somebody runs a bare pod", cluster._replace(pods=(*cluster.pods, pod))
 
 
-def cron_pod_made(cluster: Cluster, phase: Phase, now: int) -> Iterator[tuple[str, Cluster]]:
+def cron_pod_made(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
     """A CronJob makes pod after pod whose image is missing, so that none of their proxies ever starts."""
     if all(pod.kind != CRON for pod in cluster.pods):
         pod = Pod(CRON, cluster.bundle, now, "", 0, started=False)
@@ -118,8 +118,8 @@ def new_root_disabled(state: State) -> Iterator[tuple[str, State]]:
 def joins_with_new_root_alone(state: State) -> Iterator[tuple[str, State]]:
     """A cluster joins with the bundle and issuer of the new root alone."""
     if len(state.members) < _MOST and state.root_exists:
-        kinds = [pod._replace(roots="N", leaf="N") for pod in Cluster().pods]
-        cluster = Cluster(bundle="N", issuer="N", beside="N", using="N", pods=tuple(kinds))
+        kinds = [pod._replace(roots="N", leaf="N") for pod in ModelCluster().pods]
+        cluster = ModelCluster(bundle="N", issuer="N", beside="N", using="N", pods=tuple(kinds))
         joined = MemberState(cluster=cluster, struck=1)
         yield "a cluster joins with the new root alone", state._replace(members=(*state.members, joined))
 
@@ -169,7 +169,7 @@ def _with(state: State, place: int, one: MemberState) -> State:
     return state._replace(members=(*state.members[:place], one, *state.members[place + 1 :]))
 
 
-def _with_issuer(cluster: Cluster, letter: str) -> Cluster:
+def _with_issuer(cluster: ModelCluster, letter: str) -> ModelCluster:
     return cluster._replace(issuer=letter, issuer_at=_OLDER)
 
 

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from functions.engine.durable import DeadlinePassed
 from functions.trust.members import outcome_of
 from functions.trust.meshes import MESHES
-from local.explorer.cluster import Cluster, Exposure, Passed, latest, pass_time
+from local.explorer.cluster import Exposure, ModelCluster, Passed, latest, pass_time
 from local.explorer.hazards import NONE, Hazards
-from local.explorer.mesh import Act, Mesh, rank_of
+from local.explorer.mesh import Act, ModelMesh, rank_of
 from local.explorer.promises import broken_by
 from local.explorer.world import Surroundings
 from shared.domain.errors import MeshwardError, NotConverged, PermanentError, TemporaryError
@@ -32,7 +32,7 @@ class Result(NamedTuple):
     """How a member's round may end."""
 
     outcome: MemberOutcome
-    cluster: Cluster
+    cluster: ModelCluster
     words: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
     exposures: frozenset[Exposure] = frozenset()
@@ -53,7 +53,7 @@ class _Point(NamedTuple):
     """Where the work stands."""
 
     step: int
-    cluster: Cluster
+    cluster: ModelCluster
     words: tuple[str, ...]
     acts: tuple[Act, ...]
     exposures: frozenset[Exposure]
@@ -66,7 +66,7 @@ class Workshop:
         self._world, self._loop = world, loop
         self._known: dict[tuple[object, ...], Work] = {}
 
-    def work(self, member: Member, cluster: Cluster, hazards: Hazards | None) -> Work:
+    def work(self, member: Member, cluster: ModelCluster, hazards: Hazards | None) -> Work:
         """What may come of the member's round."""
         anonymous = replace(member, cluster="")
         key = (json.encode(anonymous), cluster, hazards, *self._world.enabled.values())
@@ -74,7 +74,7 @@ class Workshop:
             self._known[key] = self._tried(anonymous, cluster, hazards)
         return self._known[key]
 
-    def _tried(self, member: Member, cluster: Cluster, hazards: Hazards | None) -> Work:
+    def _tried(self, member: Member, cluster: ModelCluster, hazards: Hazards | None) -> Work:
         start = _Point(0, cluster, (), (), frozenset({cluster.exposure}))
         nothing = _ended(start, member, _UNREACHABLE)
         points = [start]
@@ -103,7 +103,7 @@ class Workshop:
         """How the work ends if the world lets it, and how it may end before; where a hazard may strike."""
         point, cuts, steps = start, list[Result](), steps_of(member)
         for _ in range(_LONGEST):
-            mesh = Mesh(point.cluster, _activated(member), self._world.known)
+            mesh = ModelMesh(point.cluster, _activated(member), self._world.known)
             proof, error = self._attempt(steps[point.step], member, mesh)
             acted = any(act.word for act in mesh.acts)
             point = _after_step(point, mesh, advanced=error is None)
@@ -130,11 +130,11 @@ class Workshop:
         """Whether a step that is done acts again if it is called twice."""
         if error is not None:
             return ""
-        again = Mesh(point.cluster, _activated(member), self._world.known)
+        again = ModelMesh(point.cluster, _activated(member), self._world.known)
         self._attempt(steps[point.step - 1], member, again)
         return "a step that is called twice acts twice" if again.acts else ""
 
-    def _attempt(self, step: Any, member: Member, mesh: Mesh) -> tuple[Any, MeshwardError | None]:
+    def _attempt(self, step: Any, member: Member, mesh: ModelMesh) -> tuple[Any, MeshwardError | None]:
         self._world.mesh = mesh
         try:
             activated_at = mesh.moment(_activated(member)) if member.activated_at else None
@@ -168,7 +168,7 @@ def _activated(member: Member) -> int:
     return rank_of(member.activated_at) if member.activated_at else 0
 
 
-def _after_step(point: _Point, mesh: Mesh, *, advanced: bool) -> _Point:
+def _after_step(point: _Point, mesh: ModelMesh, *, advanced: bool) -> _Point:
     seen = {act.after.exposure for act in mesh.acts}
     words = (*point.words, *(act.word for act in mesh.acts))
     step = point.step + advanced

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from local.explorer.cluster import BARE, CRON, IDENTITY, WEB, Cluster, Pod, latest
-from local.explorer.roots import BEGIN, TRUST_DOMAIN, Certificates
+from local.explorer.cluster import BARE, CRON, IDENTITY, WEB, ModelCluster, Pod, latest
+from local.explorer.roots import BEGIN, TRUST_DOMAIN, WorldCertificates
 from shared.domain.trust.linkerd.facts import Bundle, IdentityPod, IssuerSecret, MeshConfig, Proxy, Workload
 from shared.domain.trust.linkerd.owners import digest
 
@@ -21,14 +21,14 @@ class Act(NamedTuple):
     """What the app did to a cluster."""
 
     word: str
-    before: Cluster
-    after: Cluster
+    before: ModelCluster
+    after: ModelCluster
 
 
-class Mesh:
+class ModelMesh:
     """The mesh of one cluster for the length of an activity."""
 
-    def __init__(self, cluster: Cluster, activated: int, known: Certificates) -> None:
+    def __init__(self, cluster: ModelCluster, activated: int, known: WorldCertificates) -> None:
         self.cluster, self.acts, self._known = cluster, list[Act](), known
         self._next = latest(cluster, activated) + 1
 

@@ -27,7 +27,7 @@ STRUCK_BACK = Bound(members=(1,), hazards=1, commands=0, back=True)
 STRUCK_PAIR = Bound(members=(2,), hazards=1, commands=0)
 
 
-class Mutant(NamedTuple):
+class Cut(NamedTuple):
     """What is changed of the app, and how far a search has to go to see it."""
 
     tables: tuple[tuple[dict[Any, Any], Mapping[Any, Any]], ...] = ()
@@ -47,32 +47,32 @@ class Mutant(NamedTuple):
                 return (f"BROKEN: the app fails: {type(error).__name__}: {error}",)
 
 
-def mutants() -> dict[str, Mutant]:
+def mutants() -> dict[str, Cut]:
     """All of them, by what they are without."""
     return {**_moves(), **_steps(), **_stages(), **_rules()}
 
 
-def _moves() -> dict[str, Mutant]:
+def _moves() -> dict[str, Cut]:
     """One for each row of the table, and one for each command that stays in a phase."""
     found = {}
     for move in TABLE:
         gone = {(move.phase, move.event, mode) for mode in move.modes}
         rows = {key: then for key, then in MOVES.items() if key not in gone}
-        found[f"no move from {move.phase} to {move.then} by {move.event}"] = Mutant(((MOVES, rows),))
+        found[f"no move from {move.phase} to {move.then} by {move.event}"] = Cut(((MOVES, rows),))
     for command in (RotationEvent.SWIFT, RotationEvent.REPLACE, RotationEvent.RESUME, RotationEvent.EXCLUDE):
         rows = {key: then for key, then in MOVES.items() if not (key[1] is command and key[0] is then)}
-        found[f"no {command} within a phase"] = Mutant(((MOVES, rows),))
+        found[f"no {command} within a phase"] = Cut(((MOVES, rows),))
     return found
 
 
-def _steps() -> dict[str, Mutant]:
+def _steps() -> dict[str, Cut]:
     """One for each step of each phase: it is skipped. The last one is the gate."""
     found = {}
     for phase, steps in _all_steps():
         for step in dict.fromkeys(steps):
             rows = {**PHASES, phase: _without(PHASES[phase], step)}
             name = f"{phase} without {step}"
-            found[name] = Mutant(((PHASES, rows),), bound=_SEEN.get(name, STRUCK if _looks(step) else QUIET))
+            found[name] = Cut(((PHASES, rows),), bound=_SEEN.get(name, STRUCK if _looks(step) else QUIET))
     return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
 
 
@@ -107,7 +107,7 @@ class _Skipping:
         return iter(()) if activity.name == self._skipped else self._run.step(activity, request, **more)
 
 
-def _stages() -> dict[str, Mutant]:
+def _stages() -> dict[str, Cut]:
     """What is true at the end of a phase, turned into something else."""
     old, new, both = frozenset({Slot.OLD}), frozenset({Slot.NEW}), frozenset(Slot)
     changes: dict[str, tuple[Phase, dict[str, Any]]] = {
@@ -137,7 +137,7 @@ def _stages() -> dict[str, Mutant]:
     found = {}
     for name, (phase, change) in changes.items():
         rows = {**STAGES, phase: STAGES[phase]._replace(**change)}
-        found[name] = Mutant(((STAGES, rows),), bound=_SEEN.get(name, STRUCK_PAIR if "together" in name else QUIET))
+        found[name] = Cut(((STAGES, rows),), bound=_SEEN.get(name, STRUCK_PAIR if "together" in name else QUIET))
     return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
 
 
@@ -162,7 +162,7 @@ def _passed(*_: Any) -> Any:
     return GateVerdict(reason="Proven", message="", blockers=(), seen=1)
 
 
-def _rules() -> dict[str, Mutant]:
+def _rules() -> dict[str, Cut]:
     """Rules that functions keep, cut out one by one."""
     cut: dict[str, tuple[str, Callable[..., Any]]] = {
         "fault 1: who signs isn't proven again": ("functions.trust.linkerd.stages.require_signer_kept", _nothing_async),
@@ -197,12 +197,12 @@ def _rules() -> dict[str, Mutant]:
         "the new root is never live": (f"{_TRUST}.rounds._new_root_live", _no),
         "leaves are never looked at": (f"{_LINKERD}.gates.may_be_renewed", _no),
     }
-    found = {name: Mutant((), {of: by}, _SEEN.get(name, STRUCK)) for name, (of, by) in cut.items()}
+    found = {name: Cut((), {of: by}, _SEEN.get(name, STRUCK)) for name, (of, by) in cut.items()}
     found["fault 2: a cluster made again inherits proofs, and no gate looks again"] = _inherited()
     return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
 
 
-def _inherited() -> Mutant:
+def _inherited() -> Cut:
     """With no other hazard, the gates alone would keep it, too."""
     functions: dict[str, Callable[..., Any]] = {
         "shared.domain.incarnation.Incarnation.another": _no,
@@ -211,7 +211,7 @@ def _inherited() -> Mutant:
         "functions.trust.linkerd.stages.leaves_verdict": _passed_async,
         f"{_LINKERD}.gates.issuer_gate": _passed,
     }
-    return Mutant((), functions, Bound(members=(1,), hazards=1, commands=0, kinds=Hazards((), (member_made_again,))))
+    return Cut((), functions, Bound(members=(1,), hazards=1, commands=0, kinds=Hazards((), (member_made_again,))))
 
 
 def _looks(step: str) -> bool:

@@ -14,7 +14,7 @@ Rules:
 
 from collections.abc import Iterable
 
-from local.explorer.cluster import IDENTITY, Cluster, Exposure
+from local.explorer.cluster import IDENTITY, Exposure, ModelCluster
 from local.explorer.mesh import Act
 from local.explorer.state import GONE, MemberState, State
 from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
@@ -125,7 +125,7 @@ def _unfinished(state: State, before: Phase) -> str:
     )
 
 
-def _is_of(cluster: Cluster, letter: str) -> bool:
+def _is_of(cluster: ModelCluster, letter: str) -> bool:
     started = [pod for pod in cluster.pods if pod.started]
     trusted = {cluster.bundle, *(pod.roots for pod in started if pod.kind != IDENTITY)}
     leaves = {cluster.issuer, *(pod.leaf for pod in started)}

@@ -24,7 +24,7 @@ SLOTS = {letter: slot for slot, letter in LETTERS.items()}
 _DAY = timedelta(days=1)
 
 
-class Certificates(NamedTuple):
+class WorldCertificates(NamedTuple):
     """The certificates of a world, by the letters of their roots."""
 
     roots: dict[str, x509.Certificate]
@@ -41,7 +41,7 @@ class Certificates(NamedTuple):
 
 
 @cache
-def certificates(*, expired: bool = False) -> Certificates:
+def certificates(*, expired: bool = False) -> WorldCertificates:
     """Those of a world, whose old root may have expired."""
     lives = {"O": (-300, -1 if expired else 30), "N": (-200, 300)}
     roots, issuers = {}, {}
@@ -59,4 +59,4 @@ def certificates(*, expired: bool = False) -> Certificates:
     old, new = (fingerprint(roots[letter]) for letter in LETTERS.values())
     named = Roots(old=old, new=new, old_version=VERSIONS[Slot.OLD], new_version=VERSIONS[Slot.NEW])
     sets = {"O": frozenset({old}), "N": frozenset({new}), "ON": frozenset({old, new})}
-    return Certificates(roots, issuers, pems, bundles, known, named, sets)
+    return WorldCertificates(roots, issuers, pems, bundles, known, named, sets)

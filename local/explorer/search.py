@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from cryptography.x509 import Certificate
 
-from local.explorer.fleet import Edge, Fleet
+from local.explorer.fleet import Edge, FleetRounds
 from local.explorer.hazards import ALL, Hazards
 from local.explorer.roots import BEGIN, certificates
 from local.explorer.stand_in import replaced
@@ -88,7 +88,7 @@ class Search:
         depth = max(one.depth for one in self._reached.values())
         return Findings(len(self._reached), self._transitions, depth, story)
 
-    def _expand(self, fleets: "dict[bool, Fleet]") -> tuple[str, ...]:
+    def _expand(self, fleets: "dict[bool, FleetRounds]") -> tuple[str, ...]:
         """Follow all that may happen in the next state; the story if that breaks a promise."""
         state, hazards, commands = self._queue.popleft()
         if state.phase in ENDS:
@@ -121,7 +121,7 @@ class Search:
             at = self._reached[at].before
         return tuple(" ".join(step) for step in reversed(steps) if step)
 
-    def _endless(self, state: State, fleets: dict[bool, Fleet]) -> tuple[str, ...]:
+    def _endless(self, state: State, fleets: dict[bool, FleetRounds]) -> tuple[str, ...]:
         """The story of this state if the rotation never ends from it, however good the world is; empty: it ends."""
         path: dict[State, tuple[str, ...]] = {}
         at = state
@@ -151,7 +151,7 @@ def starts(bound: Bound) -> Iterator[State]:
         yield fresh._replace(mode=Mode.REPLACE, expired=True).canonical()
 
 
-def _aborted(bound: Bound, fleet: Fleet) -> Iterator[State]:
+def _aborted(bound: Bound, fleet: FleetRounds) -> Iterator[State]:
     """Rotations on their way back, which they have begun in settle."""
     for members in bound.members:
         at = State(members=(MemberState(),) * members).canonical()
@@ -161,7 +161,7 @@ def _aborted(bound: Bound, fleet: Fleet) -> Iterator[State]:
 
 
 @contextmanager
-def surroundings() -> Iterator[dict[bool, Fleet]]:
+def surroundings() -> Iterator[dict[bool, FleetRounds]]:
     """The app's flows in worlds of the model, by whether the old root has expired."""
     loop, here = asyncio.new_event_loop(), list[Surroundings]()
     worlds = {expired: Surroundings(certificates(expired=expired)) for expired in (False, True)}
@@ -169,7 +169,7 @@ def surroundings() -> Iterator[dict[bool, Fleet]]:
         stack.callback(loop.close)
         for name, by in (("shared.wiring.services", lambda: here[-1]), *_QUICKER.items()):
             stack.enter_context(replaced(name, by))
-        yield {expired: Fleet(world, loop, here) for expired, world in worlds.items()}
+        yield {expired: FleetRounds(world, loop, here) for expired, world in worlds.items()}
 
 
 def _unsaid(signal: object) -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from functools import cache
 from typing import NamedTuple
 
-from local.explorer.cluster import Cluster, in_order
+from local.explorer.cluster import ModelCluster, in_order
 from local.explorer.mesh import at, rank_of
-from local.explorer.roots import ROTATION, Certificates
+from local.explorer.roots import ROTATION, WorldCertificates
 from local.explorer.world import FLEET_NOW, GROUP
 from shared.domain import cluster as azure
 from shared.domain.incarnation import Incarnation
@@ -42,7 +42,7 @@ class MemberState(NamedTuple):
     another_life: bool = False  # whether it was made again since the rotation has seen it
     there: str = RUNS
     struck: int = 0  # since it has proven something: 1: something has befallen it; 2: and others have worked since
-    cluster: Cluster = Cluster()
+    cluster: ModelCluster = ModelCluster()
 
     def in_order(self) -> "MemberState":
         cluster, activated = in_order(self.cluster, self.activated)
@@ -66,7 +66,7 @@ class State(NamedTuple):
     def canonical(self) -> "State":
         return self._replace(members=tuple(sorted(one.in_order() for one in self.members)))
 
-    def rotation(self, known: Certificates) -> RotationState:
+    def rotation(self, known: WorldCertificates) -> RotationState:
         """As the app has it, with members named in their order here."""
         left = _BRIEF if self.short else _LONG
         return RotationState(
@@ -101,7 +101,7 @@ class State(NamedTuple):
     def after(
         self,
         rotation: RotationState,
-        now: Mapping[str, Cluster],
+        now: Mapping[str, ModelCluster],
         *,
         anew: Collection[str] = (),
         struck: Collection[str] = (),

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 from cryptography import x509
 
-from local.explorer.mesh import Mesh
-from local.explorer.roots import BEGIN, LETTERS, ROTATION, TRUST_DOMAIN, VERSIONS, Certificates
+from local.explorer.mesh import ModelMesh
+from local.explorer.roots import BEGIN, LETTERS, ROTATION, TRUST_DOMAIN, VERSIONS, WorldCertificates
 from shared.domain.admission import AllowList, Fleet
 from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError, TemporaryError
@@ -31,9 +31,9 @@ _DAY = timedelta(days=1)
 class Surroundings:
     """The outer world; what is looked at next is set before a step is called."""
 
-    def __init__(self, known: Certificates) -> None:
+    def __init__(self, known: WorldCertificates) -> None:
         self.known = known
-        self.mesh: Mesh | None = None
+        self.mesh: ModelMesh | None = None
         self.enabled = {Slot.OLD: True, Slot.NEW: True}
         self.made = False
         self.clusters: list[Cluster] = []
@@ -41,9 +41,9 @@ class Surroundings:
         self.membership: Membership | None = None
         self.settings = SimpleNamespace(key_vault_name="kv")
         self.rotator = SimpleNamespace(
-            linkerd=SimpleNamespace(mesh=self._opened), key_vault=Vault(self), clusters=self, fleet=self.fleet
+            linkerd=SimpleNamespace(mesh=self._opened), key_vault=ModelVault(self), clusters=self, fleet=self.fleet
         )
-        self.ledger = self.evidence = Store(self)
+        self.ledger = self.evidence = ModelStore(self)
         self._policy = policy_of(
             b'{"trust_domains": {"%s": {"members": ["%s"]}}}' % (TRUST_DOMAIN.encode(), GROUP.encode())
         )
@@ -65,12 +65,12 @@ class Surroundings:
         return next((c for c in self.clusters if c.id == id), None)
 
     @asynccontextmanager
-    async def _opened(self, cluster: str, trust_domain: str) -> AsyncIterator[Mesh]:
+    async def _opened(self, cluster: str, trust_domain: str) -> AsyncIterator[ModelMesh]:
         assert self.mesh
         yield self.mesh
 
 
-class Vault:
+class ModelVault:
     """Key Vault, with the two roots."""
 
     def __init__(self, world: Surroundings) -> None:
@@ -108,7 +108,7 @@ class Vault:
         self._world.enabled[_slot(name)] = False
 
 
-class Store:
+class ModelStore:
     """The store, which has the rows of the roots and who takes part."""
 
     def __init__(self, world: Surroundings) -> None:
