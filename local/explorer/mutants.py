@@ -247,6 +247,8 @@ _OTHERWISE_KEPT = frozenset(
         "a lost proof costs nothing on the way back",
         "no command changes the mode",
         "nobody is left out",
+        "settle not together",  # retire looks at issuer and leaves again
+        "retire not together",
         "nobody is remembered",
         "nothing holds",
         "stopped clusters are asked",
