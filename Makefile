@@ -46,13 +46,13 @@ docs: $(READY) ## write the pages under docs/ that follow from the code
 	@$(BIN)/python -m local.docs
 
 package: $(READY) ## build out/meshward.zip, which is what is deployed, and check that it imports where nothing is installed
-	@PYTHON=$(abspath $(BIN))/python infra/package.sh
+	@PYTHON='$(CURDIR)/$(BIN)/python' infra/package.sh
 
 release: $(READY) .cache/cyclonedx/.ready ## build out/release: the package, its bill of materials and their checksums
-	@PYTHON=$(abspath $(BIN))/python CYCLONEDX=$(abspath .cache/cyclonedx/bin/cyclonedx-py) infra/release.sh
+	@PYTHON='$(CURDIR)/$(BIN)/python' CYCLONEDX='$(CURDIR)/.cache/cyclonedx/bin/cyclonedx-py' infra/release.sh
 
 deploy: have-az have-curl $(READY) ## roll out with az: infrastructure, code, event subscriptions (docs/deploy.md says what it needs)
-	@PYTHON=$(abspath $(BIN))/python infra/deploy.sh
+	@PYTHON='$(CURDIR)/$(BIN)/python' infra/deploy.sh
 
 remove: have-az ## show what an installation has made, and remove it if its name is typed (infra/remove.sh)
 	@infra/remove.sh

@@ -20,6 +20,7 @@ from functions.engine.incoming import declined_if_refused, envelope_of
 from functions.engine.many import one_of_many
 from functions.trust.roots import all_lineages, refused_roots, roots_seen
 from shared.domain.admission import AllowList, Fleet
+from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, require_readable
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.resource_id import same
@@ -41,7 +42,7 @@ from shared.domain.selftest import (
     require_same_clock,
     require_subscribed,
 )
-from shared.domain.trust.admission import RefusedRoot, require_none_refused
+from shared.domain.trust.admission import require_none_refused
 from shared.domain.trust.roots import current_roots
 from shared.wiring import services
 
@@ -168,11 +169,8 @@ async def _key(check: SelftestCheck) -> None:
 
 
 async def _roots(_: SelftestCheck) -> None:
-    require_none_refused(await _seen(_refused()))
-
-
-async def _refused() -> list[RefusedRoot]:
-    return await refused_roots(await roots_seen())
+    seen = await roots_seen()
+    require_none_refused(await refused_roots(seen), seen.broken)
 
 
 async def _clock(_: SelftestCheck) -> None:
@@ -212,6 +210,12 @@ async def _admission(check: SelftestCheck) -> None:
     (await services().allow_list()).member(check.trust_domain, check.subject)
 
 
+async def _tags(check: SelftestCheck) -> None:
+    cluster = await services().provisioner.clusters.get(check.subject)
+    if cluster:
+        require_readable(cluster, PROTECT_TAG, MESH_TAG, TRUST_DOMAIN_TAG)
+
+
 async def _cluster_of_rotator(check: SelftestCheck) -> None:
     async with services().rotator.linkerd.mesh(check.subject, check.trust_domain) as mesh:
         require_permitted("rotator", check.subject, await mesh.missing_permissions())
@@ -245,6 +249,7 @@ _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {
     "store": _store,
     "evidence": _evidence,
     "admission": _admission,
+    "tags": _tags,
     "policy": lambda _: services().policy(),
     "cluster as rotator": _cluster_of_rotator,
     "cluster as provisioner": _cluster_of_provisioner,

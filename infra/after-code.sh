@@ -11,7 +11,14 @@ cd "$(dirname "$0")/.."
 AZURE_LOCATION="$(echo "$AZURE_LOCATION" | tr -d ' ' | tr 'A-Z' 'a-z')"
 export AZURE_RESOURCE_GROUP
 . infra/given.sh
-app="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" --query id --output tsv)"
+app="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" --output tsv \
+  --query "[[id, properties.state || state]]")"
+case "$app" in *"	Stopped")
+  echo "$FUNCTION_APP is stopped, by hand or by a removal that was interrupted: az functionapp start -g $AZURE_RESOURCE_GROUP -n $FUNCTION_APP" >&2
+  exit 1
+  ;;
+esac
+app="${app%%	*}"
 
 # Event Grid can only point at functions that the platform lists, and it may list them only when asked to look.
 wanted="$(grep -c '"function":' infra/subscriptions.json)"

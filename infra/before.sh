@@ -12,19 +12,13 @@ echo "$AZURE_ENV_NAME" | grep -Eqx '[a-z][a-z0-9]*(-[a-z0-9]+)*' && [ "${#AZURE_
   echo "AZURE_ENV_NAME is part of names: 2 to 12 letters, digits and single hyphens between them, a letter first" >&2
   exit 1
 }
+at_least() { [ "$(printf '%s\n' "$1" "${2:-$1}" | sort -V | head -n 1)" = "$1" ]; } # <wanted> <found, if known>
+version="$(az version --query '"azure-cli"' --output tsv)"
+at_least 2.76.0 "$version" || { echo "az $version is too old, 2.76.0 or later is needed: az upgrade" >&2; exit 1; }
 # Without one, az gets the newest itself.
 version="$(az bicep version 2>/dev/null | sed -n 's/^Bicep CLI version \([0-9.]*\).*/\1/p')"
-[ "$(printf '%s\n' 0.34.1 "${version:-0.34.1}" | sort -V | head -n 1)" = 0.34.1 ] || {
-  echo "Bicep $version is too old, 0.34.1 or later is needed: az bicep upgrade" >&2
-  exit 1
-}
-current="$(az account show --query id --output tsv)"
-AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$current}"
-[ "$current" = "$AZURE_SUBSCRIPTION_ID" ] || {
-  echo "az works in $current, and AZURE_SUBSCRIPTION_ID is another: az account set --subscription $AZURE_SUBSCRIPTION_ID" >&2
-  exit 1
-}
-export AZURE_ENV_NAME AZURE_SUBSCRIPTION_ID
+at_least 0.34.1 "$version" || { echo "Bicep $version is too old, 0.34.1 or later is needed: az bicep upgrade" >&2; exit 1; }
+export AZURE_ENV_NAME
 . infra/given.sh
 
 [ "${1:-}" = look ] || infra/providers.sh
@@ -36,9 +30,14 @@ evidence="$(infra/evidence.sh state)"
 if [ "$evidence" = Locked ] && [ "${1:-}" != look ] && [ -n "${MESHWARD_EVIDENCE_DAYS:-}" ]; then
   infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
 fi
-# A deleted vault keeps its name for 90 days, and the keys of the trust roots in it: it comes back, in its own region.
+# A deleted vault keeps its name for 90 days, and the keys of the trust roots in it: it comes back, in its own region. To
+# ask for the return of one that wasn't deleted is an error, so others that were deleted from the group don't count.
 vaults="$(az keyvault list-deleted --resource-type vault --output tsv --query "[].[properties.location, properties.vaultId]")"
-deleted="$(echo "$vaults" | grep -Eic "^$AZURE_LOCATION	.*/resourceGroups/$AZURE_RESOURCE_GROUP/" || true)"
+vault="$(given "p.get('names', {}).get('vault') or 'kv-$AZURE_ENV_NAME-[a-z0-9]{6}'")"
+deleted="$(echo "$vaults" | awk -F '\t' -v region="$AZURE_LOCATION" -v group="$AZURE_RESOURCE_GROUP" '{
+  count = split($2, part, "/")
+  if (tolower($1) == region && tolower(part[5]) == tolower(group)) print part[count]
+}' | grep -Eixc "$vault" || true)"
 topics="$(infra/topics.sh)"
 # A group stays in its region, so the template makes none that is there.
 backup="$(given "p.get('backupResourceGroup') or 'rg-$AZURE_ENV_NAME-backup'")"

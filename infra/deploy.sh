@@ -11,12 +11,14 @@ cd "$(dirname "$0")/.."
 : "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}"
 export AZURE_ENV_NAME AZURE_LOCATION MESHWARD_AUDIENCE
 
+# First what takes the least: a package that can't be had would be missed after a quarter of an hour.
+[ -n "${MESHWARD_PACKAGE:-}" ] || infra/package.sh
+[ -f "${MESHWARD_PACKAGE:=out/meshward.zip}" ] || { echo "There is no package $MESHWARD_PACKAGE" >&2; exit 1; }
 made="$(infra/provision.sh)"
 AZURE_RESOURCE_GROUP="$(echo "$made" | sed -n 's/^AZURE_RESOURCE_GROUP=//p')"
 FUNCTION_APP="$(echo "$made" | sed -n 's/^FUNCTION_APP=//p')"
 export AZURE_RESOURCE_GROUP FUNCTION_APP
 
-[ -n "${MESHWARD_PACKAGE:-}" ] || infra/package.sh
-infra/publish.sh "${MESHWARD_PACKAGE:-out/meshward.zip}"
+infra/publish.sh "$MESHWARD_PACKAGE"
 infra/after-code.sh
 echo "Rolled out. What it lacks, once its roles act: infra/selftest.sh $FUNCTION_APP.azurewebsites.net"

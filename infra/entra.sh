@@ -1,6 +1,7 @@
 #!/bin/sh
 # The app registration that callers ask tokens for, and who may call: idempotent, needs Application Administrator.
-#   infra/entra.sh                                   prints MESHWARD_AUDIENCE, and needs it once there is one
+#   infra/entra.sh                                   prints MESHWARD_AUDIENCE, and needs it once there is one; makes
+#                                                    one that is called MESHWARD_APP_NAME (meshward), without it
 #   infra/entra.sh assign <role> <object id>         reader, operator, approver, agent or workload, to a user,
 #                                                    group, application or managed identity
 set -eu
@@ -10,14 +11,14 @@ cd "$(dirname "$0")"
 name="${MESHWARD_APP_NAME:-meshward}"
 graph="$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)"
 ask() { az rest --resource "$graph" "$@"; }
-app="$(az ad app list --filter "displayName eq '$name'" --query '[].appId' --output tsv)"
 # Anybody may call theirs so, and whoever owns it says who may call us: a name makes it nobody's.
-if [ -n "$app" ] && ! printf '%s\n' "$app" | grep -Fqx "${MESHWARD_AUDIENCE:-none}"; then
-  echo "Registrations are called $name. Say which of them is ours, by MESHWARD_AUDIENCE, or another name, by MESHWARD_APP_NAME:" $app >&2
-  exit 1
-fi
-[ -z "$app" ] || app="$MESHWARD_AUDIENCE"
+app="${MESHWARD_AUDIENCE:-}"
 if [ -z "$app" ]; then
+  app="$(az ad app list --filter "displayName eq '$(printf %s "$name" | sed "s/'/''/g")'" --query '[].appId' --output tsv)"
+  if [ -n "$app" ]; then
+    echo "Registrations are called $name. Say which of them is ours, by MESHWARD_AUDIENCE, or another name, by MESHWARD_APP_NAME:" $app >&2
+    exit 1
+  fi
   app="$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)"
 fi
 az ad app update --id "$app" --identifier-uris "api://$app" --app-roles @app-roles.json

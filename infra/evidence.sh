@@ -1,5 +1,6 @@
 #!/bin/sh
-# The policy that keeps the evidence of AZURE_RESOURCE_GROUP. Each may be repeated.
+# The policy that keeps the evidence of AZURE_RESOURCE_GROUP; AZURE_ENV_NAME says whose, if others have accounts there, too.
+# Each may be repeated.
 #   infra/evidence.sh state           prints Locked, or Unlocked, also where there is no evidence yet
 #   infra/evidence.sh lock            locks it, which can't be undone: from then on it can only be extended
 #   infra/evidence.sh extend <days>   lets a locked one keep evidence for so many days, if that is longer
@@ -10,9 +11,11 @@ case "$# ${1:-}" in "1 state" | "1 lock" | "1 drop" | "2 extend") ;; *) wrong ;;
 : "${AZURE_RESOURCE_GROUP:?is the group of the installation, rg-<name> by default}"
 . "$(dirname "$0")/given.sh"
 named="$(given "p.get('names', {}).get('storeAccount', '')")"
-[ -n "$named" ] && which="name=='$named'" || which="starts_with(name, 'st') && ends_with(name, 's')"
-account="$(az storage account list --output tsv \
-  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && $which].name")"
+flat="$(echo "${AZURE_ENV_NAME:-}" | tr 'A-Z' 'a-z' | tr -d _-)"
+usual="st${flat:-[a-z0-9]*}[a-z0-9]{6}s"
+account="$(az storage account list --output tsv --query "[].[resourceGroup, name]" |
+  awk -F '\t' -v group="$AZURE_RESOURCE_GROUP" 'tolower($1) == tolower(group) { print $2 }' |
+  { grep -Eix "${named:-$usual}" || true; })"
 case "$account" in *?"
 "?*) # a lock can't be undone, so it isn't set on what may be another's
   echo "Several accounts of $AZURE_RESOURCE_GROUP can be that of the evidence:" $account >&2
@@ -28,9 +31,16 @@ policy() { # <verb> <option>…
 show() { policy show --query "$1" --output tsv; }
 change() { policy "$@" --if-match "$(show etag)" --output none; }
 
+# A rollout that was interrupted may have left the account without it.
+if [ -n "$account" ] && [ "$(az storage container-rm exists --resource-group "$AZURE_RESOURCE_GROUP" \
+  --storage-account "$account" --name evidence --query exists --output tsv)" != true ]; then
+  account=""
+fi
+
 state=Unlocked
 if [ -n "$account" ]; then
   state="$(show state)"
+  state="${state:-Unlocked}" # of a container that has no policy
 elif [ "$1" != state ] && [ "$1" != drop ]; then
   echo "There is no evidence in $AZURE_RESOURCE_GROUP: deploy first, and let az work in its subscription" >&2
   exit 1

@@ -19,7 +19,7 @@ group="$(given "p.get('names', {}).get('resourceGroup', 'rg-$name')")"
 group_named="$(named resourceGroup "rg-$name")"
 vault_id="$(given "p.get('reuse', {}).get('keyVaultId') or ''")"
 backup="$(given "p.get('backupResourceGroup', 'rg-$name-backup')")"
-home="$(az account show --query id --output tsv)"
+home="$AZURE_SUBSCRIPTION_ID"
 fleet="$(printf '%s\n' "$home" $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' ') | tr 'A-Z' 'a-z' | sort -u)"
 entra_name="${MESHWARD_APP_NAME:-meshward}"
 work="$(mktemp -d)"
@@ -69,9 +69,9 @@ resources() { # <subscription> <group>: what is in the group
   cut -f 1 "$work/titled" >"$work/resources"
 }
 
-strangers() { # of these, what this installation hasn't made: its names have its letters or are given, but for two kinds
+strangers() { # of these, what isn't called as what this installation has made, or Azure for it
   awk -F "$tab" '$2 != "Meshward" { print $1 }' "$work/titled" |
-    { grep -Eiv "/providers/.*($letters)|/privateDnsZones/privatelink\." || true; } | say stranger
+    { grep -Eiv "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+/[^/]+/($own)(/|$)" || true; } | say stranger
 }
 
 topic() { # <subscription> <source> <kind>: the system topic of it can be somebody else's, and others can have subscribed to ours
@@ -83,7 +83,7 @@ topic() { # <subscription> <source> <kind>: the system topic of it can be somebo
     --system-topic-name "${id##*/}" --query "[].id" >"$work/subscribed"
   theirs="$(grep -Eivc "/$ours-on-[a-z-]+$" "$work/subscribed" || true)"
   if echo "$place" | grep -Eiqx "$events"; then
-    [ "$theirs" != 0 ] || { resources "$1" "$place"; strangers; return 0; } # it goes with its group
+    [ "$theirs" != 0 ] || return 0 # it goes with its group
     echo "$place" >>"$work/kept"
     echo "$id, as others have subscribed to it ($theirs)" | say stays
   elif echo "${id##*/}" | grep -Eiqx "$vault_topic"; then
@@ -150,8 +150,12 @@ in_subscription() {
   roles "$1"
   tsv group list --subscription "$1" --query "[].name" >"$work/groups"
   [ "$1" != "$home" ] || in_home_groups
-  those "^($events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
-    sed "s|^|/subscriptions/$1/resourceGroups/|" | mine group
+  those "^($events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } >"$work/going"
+  sed "s|^|/subscriptions/$1/resourceGroups/|" "$work/going" | mine group
+  while read -r each; do
+    resources "$1" "$each"
+    strangers
+  done <"$work/going"
   ! grep -qixF "$backup" "$work/groups" || backups "$1"
 }
 
@@ -178,8 +182,12 @@ ours="$base"
 [ -n "$ours" ] || ours="$name-[a-z0-9]{6}"
 letters="${base##*-}"
 [ -n "$letters" ] || letters="$name-[a-z0-9]{6}|st$(echo "$name" | tr -d -)[a-z0-9]{6}[hs]"
-names="$(given "*p.get('names', {}).values(), sep='\n'" | plain | paste -sd '|' -)"
-letters="$letters${names:+|$names}"
+# Something else is called by a name that begins as these do; all others are whole names.
+stems="'identity', 'alert', 'systemTopic'"
+whole="$(given "*(n for k, n in p.get('names', {}).items() if k not in ($stems)), sep='\n'" | plain | paste -sd '|' -)"
+begun="$(given "*(n for k, n in p.get('names', {}).items() if k in ($stems)), sep='\n'" | plain | paste -sd '|' -)"
+own="[^/]*($letters)[^/]*|privatelink\.[^/]*|Application Insights Smart Detection"
+own="$own${whole:+|(Failure Anomalies - )?($whole)|$(named endpoint pep)-($whole)-[^/]*}${begun:+|($begun)-[^/]*}"
 events="$(named eventsGroup "rg-$ours-events")"
 app="$(named functionApp "func-$ours")"
 vault="$(named vault "kv-$ours")"
@@ -192,7 +200,10 @@ vault_topic="$(named systemTopic "egst-$ours")-vault"
 at_home
 for each in $fleet; do in_subscription "$each"; done
 [ -z "$vault_id" ] || beside_vault
-tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" >"$work/registrations"
+{
+  tsv ad app list --filter "displayName eq '$(printf %s "$entra_name" | sed "s/'/''/g")'" --query "[].appId"
+  [ -z "${MESHWARD_AUDIENCE:-}" ] || tsv ad app list --app-id "$MESHWARD_AUDIENCE" --query "[].appId"
+} | sort -u >"$work/registrations"
 { grep -Fx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } | say registration
 { grep -vFx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } |
   sed "s|.*|the app registration &, called $entra_name: MESHWARD_AUDIENCE isn't it|" | say stays

@@ -13,6 +13,10 @@ done
 deployment="meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" # a name belongs to one region
 az deployment sub create --name "$deployment" --location "$AZURE_LOCATION" --output none \
   --template-file infra/main.bicep --parameters infra/main.bicepparam
-[ "${MESHWARD_DEPLOY_ROLES:-yes}" = no ] || infra/roles.sh
-app="$(infra/output.sh FUNCTION_APP)"
-printf 'AZURE_RESOURCE_GROUP=%s\nFUNCTION_APP=%s\n' "$AZURE_RESOURCE_GROUP" "$app"
+# Whoever writes outputs could lead the next steps elsewhere, and with them the token of who deploys.
+FUNCTION_APP="$(infra/output.sh FUNCTION_APP)"
+MESHWARD_MADE="$(infra/output.sh MESHWARD_MADE)"
+MESHWARD_TOPIC_PRINCIPALS="$(infra/output.sh MESHWARD_TOPIC_PRINCIPALS)"
+export FUNCTION_APP MESHWARD_MADE MESHWARD_TOPIC_PRINCIPALS
+if [ "${MESHWARD_DEPLOY_ROLES:-yes}" = no ]; then infra/trusted.sh; else infra/roles.sh; fi
+printf 'AZURE_RESOURCE_GROUP=%s\nFUNCTION_APP=%s\n' "$AZURE_RESOURCE_GROUP" "$FUNCTION_APP"

@@ -9,8 +9,8 @@ arguments $# 1 1
 [ -f "$1" ] || { echo "There is no package $1: infra/package.sh builds one" >&2; exit 1; }
 scm="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" \
   --query "properties.hostNameSslStates[?hostType=='Repository'].name | [0]" --output tsv)"
-token="$(az account get-access-token --query accessToken --output tsv)"
-call() { # the token goes by standard input, where no list of processes shows it
+call() { # a token that lasts, by standard input, where no list of processes shows it
+  token="$(az account get-access-token --query accessToken --output tsv)"
   printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --config - "$@"
 }
 latest() { # of the last deployment: <HTTP's status> <its id> <its own status>

@@ -9,7 +9,8 @@ mkdir -p out
 version="$("$python" -B -c 'import shared; print(shared.__version__)')"
 awk -v version="[$version]" '/^## / { of_this = $2 == version; next } of_this' CHANGELOG.md >out/notes.md
 grep -q . out/notes.md || { echo "CHANGELOG.md says nothing of $version" >&2; exit 1; }
-infra/package.sh
+# One that is there was built where nothing was installed: what builds the rest can't have touched it.
+[ -n "${MESHWARD_PACKAGE:-}" ] || infra/package.sh
 rm -rf out/release
 mkdir -p out/release
 cp out/meshward.zip "out/release/meshward-$version.zip"

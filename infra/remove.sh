@@ -74,7 +74,10 @@ fi
 for what in app lock subscription alert actions topic assignment role group deployment registration; do
   found "$what" | while read -r id; do
     echo "Removing the $what $id"
-    remove "$what" "$id" </dev/null || echo "That was refused." >&2
+    remove "$what" "$id" </dev/null || {
+      sleep 30 # a lock that was deleted acts for a while
+      remove "$what" "$id" </dev/null || echo "That was refused." >&2
+    }
   done
 done
 look

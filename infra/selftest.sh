@@ -4,16 +4,19 @@
 set -eu
 . "$(dirname "$0")/help.sh"
 arguments $# 1 1
-case "$1" in http*) app="$1" ;; *) app="https://$1" ;; esac
+case "$1" in *://*) app="$1" ;; *) app="https://$1" ;; esac
 # by the bare id, which every registration answers to, whatever its URI is
 token="$(az account get-access-token --resource "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}" --query accessToken --output tsv)"
 call() {
   printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --fail --config - "$@"
 }
-status="$app$(call --request POST --data '' "$app/api/selftest" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status_url"])')"
+status="$app$(call --request POST --data '' "$app/api/selftest" | "${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin)["status_url"])')"
+tries=0
 while :; do
+  tries=$((tries + 1))
+  [ "$tries" -le 90 ] || { echo "It hasn't ended after 15 minutes: the app's log says why" >&2; exit 1; }
   answer="$(call "$status")"
-  result="$(printf %s "$answer" | python3 -c '
+  result="$(printf %s "$answer" | "${PYTHON:-python3}" -c '
 import json, sys
 run = json.load(sys.stdin)
 if run.get("result"):

@@ -12,17 +12,21 @@ for each in $told; do
   export "$each"
 done
 
-show() { # <template>
+show() { # <template>, to whoever may only read, too
   echo "== infra/$1.bicep"
-  az deployment sub what-if --name "meshward-$AZURE_ENV_NAME-what-if" --location "$AZURE_LOCATION" \
-    --template-file "infra/$1.bicep" --parameters "infra/$1.bicepparam"
+  az deployment sub what-if --validation-level ProviderNoRbac --name "meshward-$AZURE_ENV_NAME-what-if" \
+    --location "$AZURE_LOCATION" --template-file "infra/$1.bicep" --parameters "infra/$1.bicepparam"
 }
 show main
-if MESHWARD_MADE="$(infra/output.sh MESHWARD_MADE)"; then
+# A deployment that can't be looked at isn't one that isn't there: what it makes would be agreed to unseen.
+deployed="$(az deployment sub list --output tsv \
+  --query "[?name=='meshward-$AZURE_ENV_NAME-$AZURE_LOCATION' && properties.provisioningState=='Succeeded'].name")"
+if [ -n "$deployed" ]; then
+  MESHWARD_MADE="$(infra/output.sh MESHWARD_MADE)"
   MESHWARD_TOPIC_PRINCIPALS="$(infra/output.sh MESHWARD_TOPIC_PRINCIPALS)"
   export MESHWARD_MADE MESHWARD_TOPIC_PRINCIPALS
   show roles
   show events
 else
-  echo "Roles and event subscriptions can be shown once the identities and topics above are there."
+  echo "Roles and event subscriptions can be shown once a deployment of infra/main.bicep has succeeded: look again then."
 fi

@@ -14,7 +14,7 @@ from local.docstrings import meanings
 from local.explorer.figures import explored_table
 from local.tables import api_page, checks_table, filled, policy_page, readme, store_page, table
 from shared.domain.knobs import extras
-from shared.domain.policy import Knobs, Policy, TrustDomain
+from shared.domain.policy import Knobs, NamedCluster, Policy, TrustDomain
 from shared.domain.restores.policy import Probe
 from shared.domain.trust.moves import COMMANDS, MOVES, REFUSALS, TABLE, Move, RotationEvent, phase_without_root
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot
@@ -25,16 +25,17 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def policy_schema() -> str:
     """The JSON Schema of the policy document, with a newline at its end."""
-    kinds = [Policy, Knobs, TrustDomain]
-    (policy, knobs, domain), defined = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    kinds = [Policy, Knobs, TrustDomain, NamedCluster]
+    (policy, knobs, domain, cluster), defined = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **policy, "$defs": defined}
     parts = defined["Policy"]["properties"]
     parts["default"] = knobs
-    parts["trust_domains"]["additionalProperties"], parts["clusters"]["additionalProperties"] = domain, knobs
+    parts["trust_domains"]["additionalProperties"], parts["clusters"]["additionalProperties"] = domain, cluster
     sections = [field.type for field in msgspec.structs.fields(Knobs)]
     for section in (*sections, Probe, Window):
         _describe(defined[section.__name__]["properties"], section)
     defined["TrustDomain"]["properties"]["members"]["description"] = meanings(TrustDomain)["members"]
+    defined["NamedCluster"]["properties"]["sources"]["description"] = meanings(NamedCluster)["sources"]
     for section in sections:
         _take_former_names(defined[section.__name__]["properties"], extras(section))
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

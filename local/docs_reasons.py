@@ -3,6 +3,7 @@
 from typing import get_args
 
 from local.reasons import Texts
+from local.reasons.consul import CONSUL
 from local.reasons.everywhere import ANY_FLOW, CALLS, SELF_TEST
 from local.reasons.restores import CHOICE, RESTORES
 from local.reasons.trust import HOLDS, STARTS
@@ -31,6 +32,7 @@ SECTIONS = {
     "Releasing a vault": RELEASES,
     "Whether a backup is verified": CHOICE,
     "Restoring and verifying": RESTORES,
+    "Consul": CONSUL,
     "Calls": CALLS,
     "Self-test": SELF_TEST,
     "Any flow": ANY_FLOW,

@@ -153,18 +153,19 @@ class Rollout:
         return Reply(status=200 if self.world.arm.remove(call.path) else 204)
 
     def _policy(self, call: CloudRequest) -> Reply:
+        """A container that has no policy has one that keeps nothing."""
         found = self.world.arm.find(call.path)
-        if found is None:
-            return not_found(call)
-        return Reply(body={**found, "etag": _ETAG, "properties": {"state": "Unlocked", **found["properties"]}})
+        if found:
+            return Reply(body={**found, "etag": _ETAG, "properties": {"state": "Unlocked", **found["properties"]}})
+        there = self.world.arm.find(call.path.rpartition("/immutabilityPolicies/")[0])
+        return Reply(body=_no_policy(call.path)) if there else not_found(call)
 
     def _drop(self, call: CloudRequest) -> Reply:
         found = self.world.arm.find(call.path)
         if found and found["properties"].get("state") == "Locked":
             return error(409, "ContainerImmutabilityPolicyFailure", "A locked policy can't be deleted.")
         self.world.arm.remove(call.path)
-        nothing = {"state": "Unlocked", _DAYS: 0}
-        return Reply(body={"id": call.path, "name": "default", "etag": "", "properties": nothing})
+        return Reply(body=_no_policy(call.path))
 
     def _lock(self, call: CloudRequest) -> Reply:
         return self._change(call, {"state": "Locked"})
@@ -191,6 +192,10 @@ def _listed_function(functions: str, name: str, trigger: str) -> dict[str, Any]:
     config: dict[str, Sequence[dict[str, str]]] = {"bindings": [{"type": trigger, "name": "x"}]}
     site = functions.split("/")[-2]
     return {"id": f"{functions}/{name}", "name": f"{site}/{name}", "properties": {"name": name, "config": config}}
+
+
+def _no_policy(path: str) -> Resource:
+    return {"id": path, "name": "default", "etag": "", "properties": {"state": "Unlocked", _DAYS: 0}}
 
 
 def _subscription(id: str) -> Resource:

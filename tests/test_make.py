@@ -90,7 +90,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Git tracks, as it stands here."""
     if not (ROOT / ".git").exists():
         pytest.skip("this is no checkout")
-    clone = tmp_path_factory.mktemp("clone")
+    clone = tmp_path_factory.mktemp("clone") / "a clone"
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in tracked.stdout.strip("\0").split("\0"):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from functions.restores.documents import add_to_history, placed, sends
 from functions.restores.plan_steps import knobs_of
+from functions.restores.removal import remove
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.answers import answer_of, check_of, missing_answer, not_called
 from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
@@ -84,7 +85,7 @@ async def clean_up(clearing: Cleanup) -> RestorePlan:
     While a restore that was sent may still be running, the lease stays, and the janitor looks again.
     """
     plan = await placed(clearing.plan)
-    left = await services().verifier.copies[plan.item.kind].remove(plan)
+    left = await remove(plan)
     if left:
         raise NotConverged("NotGone", f"still there: {', '.join(left[:5])}")
     if not (clearing.may_run and await sends(plan.name)):
@@ -139,7 +140,8 @@ def _log_verdict(result: VerificationResult) -> None:
 async def _read_copy(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
     due = part(await services().ledger.get(MANIFEST, plan.manifest), plan.item, plan.isolated)
-    canary_times = {canary: copy.canary_times.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
+    canaries = [c for c in plan.item.canaries(knobs.canary, plan.isolated) if plan.item.holds_all or c in due.entries]
+    canary_times = {canary: copy.canary_times.get(canary) for canary in canaries}
     difference = compare(due, copy.entries, plan.taken)
     return RestoredCopy(
         difference=difference, workloads=copy.workloads, ready_at=settled.ready_at, canary_times=canary_times

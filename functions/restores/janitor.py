@@ -4,6 +4,7 @@ from functions.engine.client import Client
 from functions.engine.logs import log
 from functions.engine.many import one_of_many
 from functions.restores.documents import placed, sends
+from functions.restores.removal import remove
 from shared.domain.errors import MeshwardError
 from shared.domain.restores.lease import LEASE, release_path, retained_since, unreleased, verification_of
 from shared.domain.restores.sending import DAY, may_show_up
@@ -32,7 +33,7 @@ async def _cleared(lease: str) -> list[str]:
     """What is still there of a lease; it is released when nothing is, and nothing can come any more."""
     world = services()
     plan = await placed(await world.ledger.get(LEASE, lease))
-    left = await world.verifier.copies[plan.item.kind].remove(plan)
+    left = await remove(plan)
     sent = await sends(plan.name)
     restores = await world.verifier.restores[plan.item.kind].restores(plan.item, plan.planned - DAY)
     left += still_open(restores)

@@ -12,11 +12,12 @@ from functions.engine.many import one_of_many
 from functions.trust.fleet_steps import next_round
 from functions.trust.meshes import MESHES
 from functions.trust.roll import remembered
-from functions.trust.roots import refused_roots, roots_seen
-from functions.trust.rotation import find_rotation, find_upcoming, request_rotation, rotate_trust_root
+from functions.trust.roots import old_root, refused_roots, roots_seen
+from functions.trust.rotation import find_rotation, find_upcoming, request_rotation, rotate_trust_root, rotation_with
 from shared.domain.admission import Claim
 from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
 from shared.domain.trust.admission import RefusedRoot
+from shared.domain.trust.deadlines import require_time_back
 from shared.domain.trust.moves import RotationEvent, phase_after
 from shared.domain.trust.phases import FIRST_PHASE, Mode, Phase
 from shared.domain.trust.plan import Blocker, MemberPlan, RotationPlan, Upcoming, plan_rotation, require_same_plan
@@ -96,8 +97,16 @@ async def send_command(client: Client, instance_id: str, command: RotationEvent)
     """Send a command to a rotation; raises NotFound, or Conflict if it can't act where the rotation stands."""
     phase, mode = await position(client, instance_id)
     phase_after(phase, command, mode)
+    if command is RotationEvent.ABORT and phase is not FIRST_PHASE:
+        await _require_time_back(await rotation_with(instance_id), phase, mode)
     await client.raise_event(instance_id, command)
     return instance_id
+
+
+async def _require_time_back(rotation: Rotation, phase: Phase, mode: Mode) -> None:
+    policy = (await services().policy()).at(rotation.trust_domain).trust
+    root, members = await old_root(rotation), (await remembered(rotation)).members
+    require_time_back(phase, mode, policy, len(members), root.expires_at, services().now())
 
 
 async def position(client: Client, instance_id: str) -> tuple[Phase, Mode]:

@@ -13,10 +13,11 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from functions.trust.roll import call_roll, remember, remembered
 from functions.trust.roots import old_root
-from shared.domain.errors import MeshwardError
+from shared.domain.errors import MeshwardError, TemporaryError
 from shared.domain.trust.members import no_members
 from shared.domain.trust.membership import Membership, Roll
 from shared.domain.trust.phases import Phase
+from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.records import ended_path
 from shared.domain.trust.roots import Rotation
 from shared.domain.trust.rounds import apply_commands, begin_round, conclude_round, members_to_try, record_of
@@ -38,6 +39,7 @@ from shared.domain.trust.state import (
     RoundReport,
     Validity,
 )
+from shared.domain.trust.turns import FIRST_TAG, Turns
 from shared.domain.trust.warnings import endangers
 from shared.wiring import services
 
@@ -58,7 +60,7 @@ async def find_work(state: RotationState) -> Round:
     round = await next_round(state, known)
     begun = round.state
     await remember(state.rotation, known, replace(known, members=begun.members, excluded=begun.excluded))
-    _log_refused_commands(state)
+    _log_refused_commands(state, round.policy)
     _log_other_incarnations(state, begun)
     return round
 
@@ -67,30 +69,41 @@ async def next_round(state: RotationState, known: Membership) -> Round:
     """The same, remembered nowhere yet."""
     rotation, fleet = state.rotation, await services().rotator.fleet()
     roll = await call_roll(rotation, {**known.members, **state.members}, fleet)
-    state = begin_round(state, roll.incarnations, services().now(), known.excluded)
+    policy = await services().policy()
+    knobs = policy.at(rotation.trust_domain).trust
+    state = replace(state, old_root=state.old_root or await _validity(rotation))
+    state = begin_round(state, roll.incarnations, services().now(), known.excluded, knobs)
     if not state.waited_for:
         raise no_members(rotation.mesh, rotation.trust_domain, fleet)
-    policy = await services().policy()
+    turns = Turns({c.id for c in fleet.clusters if c.tagged(FIRST_TAG, "true")}, knobs.clusters_at_once)
     policies = {c: policy.at(rotation.trust_domain, c).trust for c in roll.available}
     return Round(
-        state=replace(state, old_root=state.old_root or await _validity(rotation)),
-        members=members_to_try(state, policies, [*roll.unavailable, *roll.unknown]),
+        state=state,
+        members=members_to_try(state, policies, [*roll.unavailable, *roll.unknown], services().now(), turns),
         unavailable=[o for o in _unavailable(state, roll) if o.cluster in state.waited_for],
-        policy=policy.at(rotation.trust_domain).trust,
+        policy=knobs,
     )
 
 
 def _unavailable(state: RotationState, roll: Roll) -> list[MemberOutcome]:
-    """Members that can't be asked: those of which nobody knows whether they are there may be known later."""
+    """Members that can't be asked. Of those that may be gone, Azure may say more later, unless it can't be asked so."""
     refused = [
         MemberOutcome(cluster=c, phase=state.phase, reason=reason, message=message, refused=True)
         for c, (reason, message) in roll.unavailable.items()
     ]
-    unknown = [
-        MemberOutcome(cluster=c, phase=state.phase, reason=e.reason, message=e.message, retry_after=e.retry_after or 60)
-        for c, e in roll.unknown.items()
-    ]
-    return [*refused, *unknown]
+    return [*refused, *(_unknown(state, cluster, error) for cluster, error in roll.unknown.items())]
+
+
+def _unknown(state: RotationState, cluster: str, error: MeshwardError) -> MemberOutcome:
+    later = (error.retry_after or 60) if isinstance(error, TemporaryError) else None
+    return MemberOutcome(
+        cluster=cluster,
+        phase=state.phase,
+        reason=error.reason,
+        message=error.message,
+        refused=later is None,
+        retry_after=later,
+    )
 
 
 async def _validity(rotation: Rotation) -> Validity | None:
@@ -121,9 +134,9 @@ def _begun_again(state: RotationState, cluster: str, reason: str, why: str) -> M
     )
 
 
-def _log_refused_commands(state: RotationState) -> None:
+def _log_refused_commands(state: RotationState, policy: TrustPolicy) -> None:
     """Log why some commands can't act, for instance because the phase was left meanwhile."""
-    for command, why in apply_commands(state)[1].items():
+    for command, why in apply_commands(state, services().now(), policy)[1].items():
         log(
             CommandNotActedOn(
                 trust_domain=state.rotation.trust_domain,
@@ -174,7 +187,7 @@ def _on_hold(state: RotationState, hold: Hold) -> RotationOnHold:
 @activity(app)
 async def close_record(ended: EndedRotation) -> RotationRecord:
     """The rotation's record is evidence: written once, never changed."""
-    _log_refused_commands(ended.state)
+    _log_refused_commands(ended.state, TrustPolicy())  # whatever the knobs are: nothing acts any more
     if ended.state.roots is None:  # given up before a root was made: the next one takes another name
         rotation = ended.state.rotation
         await services().ledger.create(ended_path(rotation.mesh, rotation.trust_domain, rotation.generation), b"")

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.trust.meshes import MESHES
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import name_of
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.state import Member, MemberOutcome
 
@@ -56,5 +57,6 @@ def outcome_of(cluster: str, phase: Phase, work: Steps[MemberOutcome]) -> Steps[
             retry_after=why.retry_after,
         )
     except PermanentError as error:
-        ended = MemberOutcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message)
+        name = f"{name_of(cluster)}: " if error.reason == "StepBroken" and cluster else ""
+        ended = MemberOutcome(cluster=cluster, phase=phase, reason=error.reason, message=name + error.message)
         return replace(ended, lost=True) if error.reason == "ProofLost" else replace(ended, refused=True)

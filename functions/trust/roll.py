@@ -4,9 +4,17 @@ from collections.abc import Iterable
 
 from shared.domain.admission import Fleet
 from shared.domain.cluster import Cluster
-from shared.domain.errors import NotConverged, TemporaryError
+from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.trust.members import members_in
-from shared.domain.trust.membership import MEMBERSHIP, MemberProgress, Membership, Roll, absent, roll_of
+from shared.domain.trust.membership import (
+    MEMBERSHIP,
+    MemberProgress,
+    Membership,
+    Roll,
+    absent,
+    roll_of,
+    spelled_as,
+)
 from shared.domain.trust.roots import Rotation
 from shared.wiring import services
 
@@ -29,21 +37,23 @@ async def remember(rotation: Rotation, before: Membership, now: Membership) -> N
 
 async def call_roll(rotation: Rotation, known: dict[str, MemberProgress], fleet: Fleet) -> Roll:
     """Who takes part now. One that is known and not listed is asked for by itself, as a list may lack what is there."""
+    fleet = Fleet(spelled_as(known, fleet.clusters), fleet.allow_list)
     listed = members_in(rotation.mesh, rotation.trust_domain, fleet)
     found, unknown = await _look_for(absent(known, [c.id for c in listed]))
+    found = spelled_as(known, found)
     others = absent([c.id for c in fleet.clusters], [*(c.id for c in found), *unknown])
     there = [*found, *(c for c in fleet.clusters if c.id in others)]
     return roll_of(rotation, known, Fleet(there, fleet.allow_list), unknown)
 
 
-async def _look_for(ids: Iterable[str]) -> tuple[list[Cluster], dict[str, TemporaryError]]:
+async def _look_for(ids: Iterable[str]) -> tuple[list[Cluster], dict[str, MeshwardError]]:
     """Those that are still there, and those of which nobody knows."""
     found: list[Cluster] = []
-    unknown: dict[str, TemporaryError] = {}
+    unknown: dict[str, MeshwardError] = {}
     for id in ids:
         try:
             cluster = await services().rotator.clusters.get(id)
-        except TemporaryError as error:
+        except MeshwardError as error:
             unknown[id] = error
         else:
             found += [cluster] if cluster else []

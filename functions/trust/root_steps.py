@@ -7,7 +7,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.trust.roots import all_lineages, end_generation, old_root
+from functions.trust.roots import all_lineages, end_generation, old_root, require_signs
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.trust.certificates import fingerprint, root_certificate
 from shared.domain.trust.new_root import RootInTheMaking, RootStep
@@ -121,6 +121,14 @@ async def _merge(making: RootInTheMaking, old: Root) -> None:
     )
     await world.ledger.create(record_path(record), RECORD.encoded(record))
     await vault.merge(rotation.new, root, root_tags(rotation))
+
+
+@activity(app)
+async def verify_signs(root: RootVersion) -> StepProof:
+    """The root's key signs, and its certificate verifies that; raises PermanentError if not."""
+    vault = services().rotator.key_vault
+    await require_signs(root.certificate, root.version, await vault.certificate(root.certificate, root.version))
+    return StepProof(at=services().now())
 
 
 @activity(app)

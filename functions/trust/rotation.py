@@ -36,18 +36,18 @@ from functions.trust.fleet_steps import (
     find_work,
     judge_round,
 )
-from functions.trust.members import outcome_of, rotate_members
-from functions.trust.root_steps import RootVersion, ensure_disabled, ensure_root
-from functions.trust.roots import RootsSeen, all_lineages, require_of_record, roots_seen, tell_refused
+from functions.trust.members import ROUND_TIME_LIMIT, outcome_of, rotate_members
+from functions.trust.root_steps import RootVersion, ensure_disabled, ensure_root, verify_signs
+from functions.trust.roots import RootsSeen, all_lineages, require_of_record, roots_seen, tell_refused, tell_unsigned
 from shared.domain.errors import InvalidEvent, NotFound, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
+from shared.domain.trust.holds import HOLD_POLL_INTERVAL
 from shared.domain.trust.members import members_in
-from shared.domain.trust.moves import COMMANDS, RotationEvent
+from shared.domain.trust.moves import COMMANDS, RotationEvent, root_to_prove
 from shared.domain.trust.phases import ENDS, STAGES, Mode
 from shared.domain.trust.plan import Upcoming, starts_unattended, unattended_mode, upcoming
 from shared.domain.trust.roots import AlreadyRotated, Lineage, Rotation, current_roots, lineage_of, rotation_of
-from shared.domain.trust.rounds import HOLD_POLL_INTERVAL
 from shared.domain.trust.signals import NothingToRotate, RootLookedAt, RotationNotStarted
 from shared.domain.trust.state import Hold, MemberOutcome, RotationRecord, RotationState, Round, RoundReport
 from shared.wiring import services
@@ -74,6 +74,7 @@ async def sweep(client: Client) -> None:
     """Rotate every current root that is due; what an operator has aborted stays aborted."""
     seen, now = await roots_seen(), services().now()
     await tell_refused(seen)
+    tell_unsigned(seen, await services().rotator.fleet())
     for root in await find_upcoming(seen.lineages):
         log(RootLookedAt(certificate=root.certificate, days_left=(root.expires - now).days))
         try:
@@ -153,6 +154,7 @@ def rotate_trust_root(run: Runbook, state: RotationState) -> Steps[RotationRecor
         tried = replace(round, state=with_commands, members=[])  # what came of them is in the outcomes
         state = yield from run.step(judge_round, RoundReport(round=tried, outcomes=outcomes))
         if state.phase in ENDS:
+            _show(run, replace(round.state, hold=None))
             return (yield from run.step(close_record, EndedRotation(state=state, instance_id=run.instance_id)))
     except PermanentError as error:
         state = replace(state, hold=Hold(reason=error.reason, message=error.message), pause=HOLD_POLL_INTERVAL)
@@ -188,6 +190,9 @@ def _fleet_work(run: Runbook, state: RotationState) -> Steps[MemberOutcome]:
     if stage.creates_root:
         made = yield from run.step(ensure_root, rotation, every=MINUTE / 4)
         return MemberOutcome(cluster="", phase=state.phase, fleet_done=True, roots=made)
+    if roots and (kept := root_to_prove(state.phase)):
+        signing = RootVersion(certificate=rotation.certificate(kept), version=roots.version(kept))
+        yield from run.step(verify_signs, signing, deadline=ROUND_TIME_LIMIT)
     if roots and stage.disables:
         retired = RootVersion(certificate=rotation.certificate(stage.disables), version=roots.version(stage.disables))
         yield from run.step(ensure_disabled, retired)

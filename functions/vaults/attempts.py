@@ -15,9 +15,9 @@ import msgspec
 from functions.engine.activities import Activity
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.vaults import source_steps
-from functions.vaults.steps import app, finish_validation, start_validation
+from functions.vaults.steps import app, finish_sync, finish_validation, start_sync, start_validation
 from shared.domain.errors import PermanentError, TemporaryError, service_code
-from shared.domain.vaults.findings import OperationResult
+from shared.domain.operations import OperationResult
 
 ROLE_PROBE_INTERVAL = timedelta(seconds=15)  # what is protected waits so much longer than its roles take to act
 FIRST_LOOK = timedelta(seconds=30)  # Azure Backup asks not to be asked sooner how an operation stands
@@ -27,6 +27,7 @@ _FINISHES: dict[str, tuple[Activity[Any, Any], Activity[Any, OperationResult]]] 
     start.name: (start, finish)
     for start, finish in (
         (start_validation, finish_validation),
+        (start_sync, finish_sync),
         (source_steps.start_registration, source_steps.finish_registration),
         (source_steps.start_inquiry, source_steps.finish_inquiry),
         (source_steps.start_protecting, source_steps.finish_protecting),

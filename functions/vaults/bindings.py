@@ -8,12 +8,16 @@ record_binding     the identity map's entry, which says what the identity may as
 Once the cluster is gone, its last entry allows nothing (close_binding), and the release deletes the identity.
 """
 
+from functools import partial
+
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.engine.durable import Runbook, Steps
+from functions.vaults.creations import ask_if_absent
+from functions.vaults.planning import require_running
 from functions.vaults.steps import POLL_INTERVAL
-from shared.domain.errors import NotConverged
+from shared.domain.errors import NotConverged, TemporaryError
 from shared.domain.vaults.binding import (
     IDENTITY,
     Binding,
@@ -27,6 +31,7 @@ from shared.domain.vaults.binding import (
     trust_domain_of,
 )
 from shared.domain.vaults.binding_linkerd import LINKERD
+from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Protection
 from shared.wiring import services
 
@@ -51,9 +56,8 @@ async def ensure_identity(protection: Protection) -> Binding:
     """The identity of the cluster's backup workloads."""
     await _require_member(protection)
     identities = services().provisioner.workload_identities
-    found = await identities.identity(protection)
-    if found is None:
-        await identities.create(protection)
+    found, label = await identities.identity(protection), PARTS["identity"].label(protection)
+    await ask_if_absent(protection.backup_vault, label, found, partial(identities.create, protection))
     return binding_of(protection, found)
 
 
@@ -71,10 +75,14 @@ async def ensure_policies(binding: Binding) -> Binding:
     """The service account's identity and the mesh's policies, once the mesh acts by them."""
     protection, mesh = binding.protection, MESHES[binding.protection.mesh]
     objects = [account_of(binding.client), *mesh.policies(hosts(protection))]
-    pending = mesh.pending(
-        await services().provisioner.backup_namespaces.ensure(protection.cluster_id, protection.trust_domain, objects)
-    )
-    if pending:
+    namespaces = services().provisioner.backup_namespaces
+    try:
+        made = await namespaces.ensure(protection.cluster_id, protection.trust_domain, objects)
+    except TemporaryError as error:
+        if error.reason == "Unreachable":
+            await require_running(protection)
+        raise
+    if pending := mesh.pending(made):
         raise NotConverged("PolicyNotAccepted", pending)
     return binding
 

@@ -16,6 +16,7 @@ from functions.engine.documents import unless_broken
 from functions.engine.logs import log
 from functions.engine.many import one_of_many
 from functions.restores.documents import history_of
+from functions.vaults.consents import consents_now
 from functions.vaults.protection import protection_for
 from functions.vaults.tagged import tagged_vaults
 from shared.domain.cluster import Cluster
@@ -38,9 +39,12 @@ from shared.domain.vaults.census import (
     protected,
     unprotected,
     with_volumes,
+    without_consent,
 )
-from shared.domain.vaults.signals import CensusTaken, ClustersLeftOut, ClustersUnprotected
-from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.consents import unread
+from shared.domain.vaults.signals import CensusTaken, ClustersLeftOut, ClustersUnprotected, ConsentsMissing
+from shared.domain.vaults.source import FoundItem, SourceCandidate
+from shared.domain.vaults.sources import DataSource, sources_of
 from shared.domain.vaults.tagged import TaggedVault
 from shared.wiring import services
 
@@ -63,15 +67,30 @@ async def take(client: Client) -> None:
             standing = protected(cluster, instance, await _proof(before, jobs, instance.id))
         else:
             standing = await _unprotected(client, cluster, policy, vaults, instance)
-        standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
+        volumes = with_volumes(standing, cluster, items, await _consents(cluster, policy, items))
+        standings.append(await _with_proofs(volumes, before, jobs))
     behind = left_out(fleet.clusters, await _memberships())
     taken = census(standings, now, fleet.claims(), behind)
     await world.ledger.create(path(now), CENSUS.encoded(taken))
     log(CensusTaken(clusters=len(standings), protected=taken.protected))
     if taken.protected < len(standings):
         log(ClustersUnprotected(clusters=len(standings) - taken.protected))
+    if unasked := without_consent(standings):
+        log(ConsentsMissing(volumes=unasked))
     if behind:
         log(ClustersLeftOut(clusters=[one.cluster for one in behind]))
+
+
+async def _consents(cluster: Cluster, policy: Policy, items: Sequence[FoundItem]) -> dict[str, SourceCandidate]:
+    """By label, whether the owners of what the cluster names agree; nothing is known of a tag that can't be read."""
+    sources: tuple[DataSource, ...] = ()
+    try:
+        with one_of_many(cluster.id):
+            sources = sources_of(cluster)
+            protected = [source for source in sources if any(map(source.protected_by, items))]
+            return await consents_now(cluster.id, sources, policy.sources(cluster.id), protected)
+    except MeshwardError as error:
+        return dict.fromkeys((source.label for source in sources), unread(error))
 
 
 async def _memberships() -> list[Membership]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from functions.vaults.asking import ask
+from functions.engine.asking import ask
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection

@@ -13,6 +13,7 @@ work. What another vault holds, or what is too weak and can't be changed, ends t
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import azure.functions as func
 
@@ -131,7 +132,7 @@ def protection_for(cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVaul
         return None
     policy.allow_list.contactable(cluster.trust_domain, cluster.id)
     group = services().settings.backup_resource_group
-    return protection_of(cluster, group, terms, incarnation_of(cluster, vaults))
+    return protection_of(cluster, group, terms, incarnation_of(cluster, vaults), policy.sources(cluster.id))
 
 
 @orchestrator(app)
@@ -156,13 +157,13 @@ def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
         steps_beside = ((steps.ensure_policy, protection), (steps.ensure_trusted_access, protection))
-        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *steps_beside)
+        vault = build_vault(run, plan, VaultService.BACKUP, partial(vault_grants, protection), *steps_beside)
         _, found = yield from run.chains(build_storage(run, plan), vault)
         redundancy = found.redundancy
-    if not plan.instance:
+    if plan.in_error or not plan.instance:
         run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
-        refused = f"cluster {protection.cluster} can't be protected"
-        yield from repeat_until_it_succeeds(run, steps.start_validation, protection, refused)
+        proof = steps.start_sync if plan.in_error else steps.start_validation
+        yield from repeat_until_it_succeeds(run, proof, protection, f"cluster {protection.cluster} can't be protected")
     run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
     instance = plan.standing or (yield from run.step(steps.ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
     yield from bind_workloads(run, protection)

@@ -17,11 +17,11 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
+from functions.engine.asking import ask
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.engine.many import one_of_many
-from functions.vaults.asking import ask
 from functions.vaults.bindings import close_binding
 from functions.vaults.parts import ACCESS, parts_now
 from functions.vaults.steps import POLL_INTERVAL
@@ -88,12 +88,13 @@ async def sweep(client: Client) -> None:
 async def _release_if_due(client: Client, protection: Protection, listed: Cluster | None) -> None:
     """A list shows what its reader may see: that a cluster isn't there, only a look at itself can tell."""
     cluster = listed or await services().provisioner.clusters.get(protection.cluster_id)
-    since = (await _absence(protection, cluster)).since
-    if since is None:
+    absence = await _absence(protection, cluster)
+    if absence.since is None:
         return
     require_absent(protection, cluster)
-    release = release_of(protection, await _remains(protection), since)
+    release = release_of(protection, await _remains(protection), absence.since)
     if release.steps and services().now() >= release.kept_until:
+        require_confirmed(protection, absence, cluster, services().now())
         await _start(client, release)
     else:
         log(VaultKept(vault=protection.backup_vault_id, until=release.kept_until.isoformat()))
@@ -122,7 +123,7 @@ async def request_release(client: Client, resource_id: str, plan: str) -> str:
             f"no plan to release {shown(resource_id)} has the hash {shown(plan)}; get the plans and call again",
         )
     cluster = await services().provisioner.clusters.get(resource_id)
-    require_confirmed(chosen.protection, await _absence(chosen.protection, cluster), services().now())
+    require_confirmed(chosen.protection, await _absence(chosen.protection, cluster), cluster, services().now())
     return await _start(client, chosen, by_hand=True)
 
 
@@ -141,7 +142,7 @@ async def _absence(protection: Protection, cluster: Cluster | None) -> Absence:
     path, ledger = ABSENCE.path(vault=protection.backup_vault), services().ledger
     found = await ledger.read(path)
     before = ABSENCE.decoded(path, found) if found is not None else Absence()
-    now = before.after(services().now(), gone=is_gone(protection, cluster))
+    now = before.after(services().now(), gone=is_gone(protection, cluster), free=cluster is None)
     if now != before:
         await ledger.update(path, ABSENCE.encoded(now), seen=found)
     return now
@@ -189,7 +190,7 @@ async def plan_release(request: ReleaseRequest) -> Release:
     """The plan, refused unless the cluster has been gone for a day and this very plan was agreed on."""
     protection = request.protection
     cluster = await services().provisioner.clusters.get(protection.cluster_id)
-    since = require_confirmed(protection, await _absence(protection, cluster), services().now())
+    since = require_confirmed(protection, await _absence(protection, cluster), cluster, services().now())
     if not request.by_hand:
         require_absent(protection, cluster)
     release = release_of(protection, await _remains(protection), since)

@@ -4,9 +4,11 @@ What takes time is asked for by one activity and followed by another, because on
 """
 
 from functions.engine.activities import activity
+from functions.vaults.consents import require_consent
 from functions.vaults.steps import app
+from shared.domain.operations import OperationResult, concluded
 from shared.domain.resource_id import name_of, same
-from shared.domain.vaults.findings import Found, OperationResult, concluded
+from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import SourceOperation, SourceRequest
 from shared.wiring import services
 
@@ -25,6 +27,7 @@ async def start_registration(request: SourceRequest) -> SourceOperation:
     backups = services().provisioner.share_backups
     if await backups.registered(request.protection, request.source):
         return _asked(request, "")
+    await require_consent(request.protection, request.source)
     return _asked(request, await backups.register(request.protection, request.source))
 
 
@@ -54,6 +57,7 @@ async def start_protecting(request: SourceRequest) -> SourceOperation:
     item = next((item for item in items if source.protected_by(item)), None)
     if item and same(item.policy, protection.source_policy_id(source)):
         return _asked(request, "")
+    await require_consent(protection, source)
     return _asked(request, await provisioner.source_backups[type(source)].protect(protection, source, item))
 
 

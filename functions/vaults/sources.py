@@ -5,7 +5,8 @@
                                     inquire    before that the vault knows none of its shares
                                     protect    each share, found by its name; others at once
 
-A source that can't be taken holds up no other: in the end the run fails with the reason that its plan gave.
+A source that can't be taken holds up no other: in the end the run fails with the reason that its plan gave. Nothing is
+done for it, and no vault gets a role on its account.
 """
 
 from functools import partial
@@ -37,7 +38,7 @@ def _protect_by(service: VaultService, run: Runbook, plan: ProtectionPlan) -> St
     requests = [SourceRequest(protection=plan.protection, source=source) for source in sources]
     one_of_a_kind = {request.source.policies: request for request in requests}
     policies = [(ensure_source_policy, request) for request in one_of_a_kind.values()]
-    yield from build_vault(run, plan, service, partial(source_grants, service), *policies)
+    yield from build_vault(run, plan, service, partial(source_grants, service, plan.accepted), *policies)
     holders = groupby(requests, key=lambda request: request.source.source_id)
     yield from run.chains(*(_protect_in_turn(run, list(some)) for _, some in holders))
 

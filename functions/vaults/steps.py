@@ -5,31 +5,32 @@ called again; it finishes once it has seen the result, or once the answer to its
 """
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
+from functions.engine.asking import ask, forget
 from functions.engine.logs import log
-from functions.vaults.asking import ask
-from shared.domain.errors import NotConverged, PermanentError, service_code
+from functions.vaults.creations import ask_if_absent
+from functions.vaults.ownership import owner_of_names
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.operations import OperationResult, concluded
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
-    REQUESTED,
     Found,
     FoundAccount,
     FoundExtension,
     FoundInstance,
     FoundVault,
-    InstanceRequest,
-    OperationResult,
     Validation,
-    concluded,
     require_installed,
     require_protected,
     require_settled,
 )
+from shared.domain.vaults.ownership import require_own_group
 from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
 from shared.domain.vaults.signals import RedundancyFellBack
@@ -62,12 +63,14 @@ class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
 
 @activity(app)
 async def ensure_group(group: Group) -> Found:
-    """A resource group, in the cluster's region if it must be made."""
-    resources = services().provisioner.azure_resources
-    found = await resources.group(group.protection, group.name)
-    return require_settled(
-        f"resource group {group.name}", found or await resources.create_group(group.protection, group.name)
-    )
+    """A resource group, in the cluster's region if it must be made; that of the snapshots isn't anybody else's."""
+    resources, protection = services().provisioner.azure_resources, group.protection
+    owner = await owner_of_names(protection) if group.name == protection.snapshot_group else None
+    found, mark = await resources.group(protection, group.name), owner.mark if owner else ""
+    if mark:
+        require_own_group(protection, found, mark)
+    label = f"resource group {group.name}"
+    return require_settled(label, found or await resources.create_group(protection, group.name, mark))
 
 
 @activity(app)
@@ -75,10 +78,10 @@ async def ensure_storage(protection: Protection) -> FoundAccount:
     """The storage account, closed to everything but Entra identities over TLS, with its container."""
     resources = services().provisioner.azure_resources
     found, label = await resources.account(protection), PARTS["account"].label(protection)
-    if found is None:
-        await resources.create_account(protection)
-    elif found.lax:
-        await ask(protection.backup_vault, f"the closing of {label}", lambda: resources.create_account(protection))
+    create = partial(resources.create_account, protection)
+    await ask_if_absent(protection.backup_vault, label, found, create)
+    if found and found.lax:
+        await ask(protection.backup_vault, f"the closing of {label}", create)
         found = None
     account = require_settled(label, found)
     if await resources.container(protection) is None:
@@ -89,11 +92,10 @@ async def ensure_storage(protection: Protection) -> FoundAccount:
 @activity(app)
 async def ensure_endpoint(protection: Protection) -> Found:
     """The private endpoint of the storage account, with its DNS record where the policy document names a zone."""
-    endpoints = services().provisioner.private_endpoints
+    endpoints, label = services().provisioner.private_endpoints, PARTS["endpoint"].label(protection)
     found = await endpoints.endpoint(protection)
-    if found is None:
-        await endpoints.create_endpoint(protection)
-    endpoint = require_settled(PARTS["endpoint"].label(protection), found)
+    await ask_if_absent(protection.backup_vault, label, found, partial(endpoints.create_endpoint, protection))
+    endpoint = require_settled(label, found)
     if protection.terms.dns_zone and await endpoints.record(protection) is None:
         await endpoints.create_record(protection)
     return endpoint
@@ -104,8 +106,8 @@ async def ensure_vault(required: VaultRequirements) -> FoundVault:
     """A vault, at least as strong as required."""
     vaults = services().provisioner.vaults(required.service)
     found = await vaults.vault(required.protection)
-    if found is None:
-        await create(required, vaults)
+    follow = partial(vaults.creation, required.protection)
+    await ask_if_absent(required.name, required.label, found, partial(create, required, vaults), follow=follow)
     vault = require_strong(required, found)
     if weak := weaknesses(required, vault):
         await _harden(required, vault, weak, vaults)
@@ -119,16 +121,19 @@ async def _harden(required: VaultRequirements, vault: FoundVault, weak: list[str
     raise NotConverged("Hardening", f"{what} is under way", HARDEN_SECONDS)
 
 
-async def create(required: VaultRequirements, vaults: "Vaults") -> None:
-    """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
+async def create(required: VaultRequirements, vaults: "Vaults") -> str:
+    """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it.
+
+    The operation.
+    """
     protection, terms = required.protection, required.terms
     try:
-        await vaults.create_vault(protection, terms.redundancy)
+        return await vaults.create_vault(protection, terms.redundancy)
     except PermanentError as error:
         if terms.redundancy_fallback is None or not names_redundancy(error.reason):
             raise
         log(RedundancyFellBack(vault=required.label, redundancy=terms.redundancy_fallback, error=error.message))
-        await vaults.create_vault(protection, terms.redundancy_fallback)
+        return await vaults.create_vault(protection, terms.redundancy_fallback)
 
 
 @activity(app)
@@ -153,21 +158,21 @@ async def ensure_policy(protection: Protection) -> Found:
 async def ensure_extension(installation: ExtensionInstallation) -> FoundExtension:
     """The backup extension, storing to our account."""
     resources, protection = services().provisioner.azure_resources, installation.protection
-    found = await resources.extension(protection)
+    found, label = await resources.extension(protection), PARTS["extension"].label(protection)
+    create = partial(resources.create_extension, protection, installation.blob_url)
+    await ask_if_absent(protection.backup_vault, label, found, create)
     if found is None:
-        await resources.create_extension(protection, installation.blob_url)
-        raise NotConverged("Asked", f"{PARTS['extension'].label(protection)} was requested", INSTALL_SECONDS)
+        raise NotConverged("Asked", f"{label} was requested", INSTALL_SECONDS)
     return require_installed(protection, found)
 
 
 @activity(app)
 async def ensure_trusted_access(protection: Protection) -> Found:
     """The vault's access to the cluster's API server."""
-    resources = services().provisioner.azure_resources
+    resources, label = services().provisioner.azure_resources, PARTS["trusted_access"].label(protection)
     found = await resources.trusted_access(protection)
-    if found is None:
-        await resources.create_trusted_access(protection)
-    return require_settled(PARTS["trusted_access"].label(protection), found)
+    await ask_if_absent(protection.backup_vault, label, found, partial(resources.create_trusted_access, protection))
+    return require_settled(label, found)
 
 
 @activity(app)
@@ -192,27 +197,38 @@ async def finish_validation(validation: Validation) -> OperationResult:
 
 
 @activity(app)
+async def start_sync(protection: Protection) -> Validation:
+    """Ask Azure Backup to take up the backup instance again, if its protection is in error."""
+    backups = services().provisioner.cluster_backups
+    found = await backups.instance(protection)
+    return await backups.start_sync(protection) if found and found.in_error else Validation(protection=protection)
+
+
+@activity(app)
+async def finish_sync(sync: Validation) -> OperationResult:
+    """How the sync ended: well only if the protection isn't in error any more."""
+    protection, provisioner = sync.protection, services().provisioner
+    if sync.operation:
+        what = f"the sync of the backup of cluster {protection.cluster}"
+        ended = concluded(what, await provisioner.backup_vaults.operation(protection, sync.operation, what))
+        if ended.code:
+            return ended
+    found = await provisioner.cluster_backups.instance(protection)
+    if found is None or not found.in_error:
+        return OperationResult()
+    return OperationResult(code=found.protection, message=found.message)
+
+
+@activity(app)
 async def ensure_instance(protection: Protection) -> FoundInstance:
     """The backup instance, going by the policy of the protection, with its protection configured."""
     backups = services().provisioner.cluster_backups
     found = await backups.instance(protection)
+    vault, what = protection.backup_vault, f"the backup of {protection.cluster} by {protection.terms.backup_policy}"
     if found is None or (found.movable and not same(found.policy, protection.policy_id)):
-        await request_instance(protection)
+        follow = partial(backups.instance_operation, protection)
+        await ask(vault, what, partial(backups.put_instance, protection), follow=follow)
         found = None
+    elif not found.changing:
+        await forget(vault, what)
     return require_protected(protection, found)
-
-
-async def request_instance(protection: Protection) -> None:
-    """Ask for the backup instance, unless what was asked is under way; raises PermanentError once that has failed."""
-    path, world = REQUESTED.path(instance=protection.instance), services()
-    backups, seen = world.provisioner.cluster_backups, await world.ledger.read(path)
-    last = REQUESTED.decoded(path, seen) if seen is not None else InstanceRequest()
-    if not (last.operation and same(last.policy, protection.policy_id)):
-        asked = InstanceRequest(policy=protection.policy_id, operation=await backups.put_instance(protection))
-        await world.ledger.update(path, REQUESTED.encoded(asked), seen=seen)
-        return
-    found = await backups.instance_operation(protection, last.operation)
-    result = concluded(f"the request for the backup of cluster {protection.cluster}", found) if found else None
-    await world.ledger.update(path, REQUESTED.encoded(InstanceRequest()), seen=seen)
-    if result and result.code:
-        raise PermanentError(service_code(result.code), f"cluster {protection.cluster}: {result.message}")

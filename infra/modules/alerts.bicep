@@ -47,6 +47,8 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       evaluationFrequency: alert.every
       windowSize: alert.over
       scopes: [insights.id]
+      // A new workspace knows its tables once something is in them.
+      skipQueryValidation: true
       criteria: {
         allOf: [
           {

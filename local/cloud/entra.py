@@ -104,14 +104,23 @@ class Entra:
             return None
         return self.principals.get(claims["azp"])
 
-    def _verified(self, token: str, audience: str) -> dict[str, Any] | None:
+    def claims(self, token: str) -> dict[str, Any] | None:
+        """What a token says, whomever it is for and whether it is valid now; None unless it was signed here."""
+        return self._verified(token, None)
+
+    def _verified(self, token: str, audience: str | None) -> dict[str, Any] | None:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
                 audience=audience,
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+                options={
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "verify_aud": audience is not None,
+                },
             )
         except jwt.InvalidTokenError:
             return None

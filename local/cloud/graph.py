@@ -56,8 +56,8 @@ class Graph:
 
     def _list(self, call: CloudRequest) -> Reply:
         found = list(self.objects[call.params["collection"].lower()].values())
-        for name, value in re.findall(r"(\w+) eq '([^']*)'", call.query.get("$filter", "")):
-            found = [each for each in found if each.get(name) == value]
+        for name, value in re.findall(r"(\w+) eq '((?:[^']|'')*)'", call.query.get("$filter", "")):
+            found = [each for each in found if each.get(name) == value.replace("''", "'")]
         return Reply(body={"value": found})
 
     def _create(self, call: CloudRequest) -> Reply:

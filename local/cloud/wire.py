@@ -51,13 +51,14 @@ class CloudRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer with a body, content, or a stream."""
+    """An answer with a body, content, or a stream; or one that comes later."""
 
     status: int = 200
     body: Any = None  # sent as JSON
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes | None = None  # sent as it is
     stream: AsyncIterator[bytes] | None = None  # sent as it comes, while the connection stays open
+    later: Awaitable["Reply"] | None = None  # the answer itself, once it comes; time may pass until then
 
 
 class NoAnswer(Exception):
@@ -174,7 +175,7 @@ class Wire:
             assert request.transport is not None
             request.transport.abort()
             raise asyncio.CancelledError
-        return await self._send(request, reply)
+        return await self._send(request, await reply.later if reply.later else reply)
 
     async def _answer(self, request: web.Request, content: bytes) -> Reply | None:
         fault = self._fault(f"{request.method} {request.path}")

@@ -3,6 +3,7 @@
 from local.cloud.arm import REGION, SUBSCRIPTION, Arm
 from local.cloud.backup.vaults import BackupVaultService
 from local.cloud.clock import Clock
+from local.cloud.consul.mesh import SimulatedConsul
 from local.cloud.entra import TENANT, Entra
 from local.cloud.event_grid.filters import Event
 from local.cloud.event_grid.system_topics import SystemTopics
@@ -49,6 +50,7 @@ class World:
         self.file_shares = FileShareService(arm, entra, groups, permissions)
         self.machines = MachineService(arm, groups)
         self.kubernetes = KubernetesService(clock, wire, entra)
+        self.consul = SimulatedConsul(clock, wire, entra)
         self.linkerd = SimulatedLinkerd(clock, self.kubernetes.clusters)
         self.event_grid = EventGrid(clock, wire, entra, permissions)
         self.system_topics = SystemTopics(arm, groups, self.event_grid)

@@ -247,7 +247,9 @@ class _Run:
         return self._outcomes
         yield
 
-    def step(self, activity: Any, request: Any, *, every: object = None) -> Generator[Any, Any, Any]:
+    def step(
+        self, activity: Any, request: Any, *, every: object = None, deadline: object = None
+    ) -> Generator[Any, Any, Any]:
         if activity is find_work:
             if isinstance(self._begun, PermanentError):
                 raise self._begun

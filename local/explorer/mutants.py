@@ -49,7 +49,8 @@ class Cut(NamedTuple):
 
 def mutants() -> dict[str, Cut]:
     """All of them, by what they are without."""
-    return {**_moves(), **_steps(), **_stages(), **_rules()}
+    found = {**_moves(), **_steps(), **_stages(), **_rules()}
+    return {name: cut for name, cut in found.items() if name not in _OTHERWISE_KEPT}
 
 
 def _moves() -> dict[str, Cut]:
@@ -73,7 +74,7 @@ def _steps() -> dict[str, Cut]:
             rows = {**PHASES, phase: _without(PHASES[phase], step)}
             name = f"{phase} without {step}"
             found[name] = Cut(((PHASES, rows),), bound=_SEEN.get(name, STRUCK if _looks(step) else QUIET))
-    return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
+    return found
 
 
 def _all_steps() -> Iterator[tuple[Phase, list[str]]]:
@@ -138,7 +139,7 @@ def _stages() -> dict[str, Cut]:
     for name, (phase, change) in changes.items():
         rows = {**STAGES, phase: STAGES[phase]._replace(**change)}
         found[name] = Cut(((STAGES, rows),), bound=_SEEN.get(name, STRUCK_PAIR if "together" in name else QUIET))
-    return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
+    return found
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -156,7 +157,7 @@ def _no(*_: Any) -> bool:
 _LINKERD, _TRUST = "shared.domain.trust.linkerd", "shared.domain.trust"
 
 
-def _passed(*_: Any) -> Any:
+def _passed(*_: Any, **__: Any) -> Any:
     from shared.domain.trust.verdicts import GateVerdict
 
     return GateVerdict(reason="Proven", message="", blockers=(), seen=1)
@@ -174,7 +175,7 @@ def _rules() -> dict[str, Cut]:
         "every issuer passes": (f"{_LINKERD}.gates.issuer_gate", _passed),
         "every proxy has started since": (f"{_LINKERD}.gates.started_after", _yes),
         "no replica is restarted that missed an issuer": (f"{_LINKERD}.gates.pods_without_reload", lambda *_: []),
-        "nothing is restarted": (f"{_LINKERD}.waves.next_restarts", lambda *_: []),
+        "nothing is restarted": (f"{_LINKERD}.waves.next_restarts", lambda *_, **__: []),
         "nothing can be restarted": (f"{_LINKERD}.waves.restartable", lambda *_: []),
         "nobody waits for who catches up": (f"{_TRUST}.rounds._too_far_behind", _no),
         "everybody waits for who catches up": (f"{_TRUST}.rounds._too_far_behind", _yes),
@@ -199,7 +200,7 @@ def _rules() -> dict[str, Cut]:
     }
     found = {name: Cut((), {of: by}, _SEEN.get(name, STRUCK)) for name, (of, by) in cut.items()}
     found["fault 2: a cluster made again inherits proofs, and no gate looks again"] = _inherited()
-    return {name: mutant for name, mutant in found.items() if name not in _OTHERWISE_KEPT}
+    return found
 
 
 def _inherited() -> Cut:
@@ -254,6 +255,8 @@ _OTHERWISE_KEPT = frozenset(
         "stopped clusters are asked",
         "an abort without a new root goes on",
         "leaves are never looked at",
+        "no move from reissue to activate by old root expiring",
+        "no move from resettle to activate by old root expiring",
         "replace without verify_issuer",  # until the end of a replacement looks at issuers (`promises.REPLACED`)
         *(f"{phase} without ensure_renewed" for phase in Phase),  # leaves are renewed by themselves, only later
     }

@@ -17,8 +17,10 @@ from collections.abc import Iterable
 from local.explorer.cluster import IDENTITY, Exposure, ModelCluster
 from local.explorer.mesh import Act
 from local.explorer.state import GONE, MemberState, State
+from local.explorer.world import FLEET_NOW
 from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
 from shared.domain.trust.phases import Mode, Phase
+from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.rounds import apply_commands
 from shared.domain.trust.state import Hold, Member, RotationState
 
@@ -162,7 +164,7 @@ def unsaid(hold: Hold | None) -> str:
 
 def broken_by_command(state: State, before: RotationState, begun: RotationState) -> str:
     """The promise that a round breaks as it begins with the commands that have waited for it; empty: none."""
-    refused = apply_commands(before)[1]
+    refused = apply_commands(before, FLEET_NOW, TrustPolicy())[1]
     for command in state.commands:
         if not (state.short and command is RotationEvent.ABORT) and _acts(before, command) != (command not in refused):
             return f"{command} {'is refused' if command in refused else 'acts'} in {before.phase}, mode {before.mode}"

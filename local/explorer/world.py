@@ -104,6 +104,10 @@ class ModelVault:
             raise PermanentError("Forbidden", f"the key of {name} is disabled")  # type: ignore[arg-type]
         return self._world.known.issuers[LETTERS[_slot(name)]]
 
+    async def require_signing_key(self, name: str, version: str, root: x509.Certificate) -> None:
+        if not self._world.enabled[_slot(name)]:
+            raise PermanentError("KeyUnusable", f"the key of {name} is disabled")
+
     async def disable(self, name: str, version: str) -> None:
         self._world.enabled[_slot(name)] = False
 

@@ -7,6 +7,7 @@ Rules:
 - Work is announced, never polled for; `take_work` hands out what can run now.
 - Whether an id may run again is decided as on Azure: ended instances are replaceable unless the request's policy
   says otherwise, and an empty policy replaces nothing.
+- An instance id has at most 100 characters, as with Durable Task Scheduler (its docs; the refusal is from memory).
 - `upstream` lists which internals of the back end it replaces, calls and reads.
 - RPCs come on gRPC's threads; everything else belongs to the event loop's thread.
 """
@@ -27,6 +28,7 @@ from durabletask.testing.in_memory_backend import InMemoryOrchestrationBackend, 
 from local.cloud.clock import Alarm, Clock
 from local.host import upstream
 
+LONGEST_ID = 100
 _ENDED = (pb.ORCHESTRATION_STATUS_COMPLETED, pb.ORCHESTRATION_STATUS_FAILED, pb.ORCHESTRATION_STATUS_TERMINATED)
 
 
@@ -120,7 +122,17 @@ class Engine(InMemoryOrchestrationBackend):
     def StartInstance(self, request: pb.CreateInstanceRequest, context: Any) -> pb.CreateInstanceResponse:
         if not request.HasField("orchestrationIdReusePolicy"):
             request.orchestrationIdReusePolicy.replaceableStatus.extend(_ENDED)
+        if len(request.instanceId) > LONGEST_ID:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, _too_long(request.instanceId))
         return super().StartInstance(request, context)
+
+    @override
+    def _create_instance_internal(
+        self, instance_id: str, name: str, encoded_input: str | None = None, version: str | None = None
+    ) -> Any:
+        if len(instance_id) > LONGEST_ID:
+            raise ValueError(_too_long(instance_id))
+        return super()._create_instance_internal(instance_id, name, encoded_input, version)
 
     @override
     def CompleteOrchestratorTask(self, request: pb.OrchestratorResponse, context: Any) -> pb.CompleteTaskResponse:
@@ -210,3 +222,7 @@ def _child_ended(child: OrchestrationInstance, task_id: int) -> pb.HistoryEvent:
         taskScheduledId=task_id, failureDetails=child.failure_details or terminated
     )
     return pb.HistoryEvent(eventId=-1, subOrchestrationInstanceFailed=failed)
+
+
+def _too_long(instance_id: str) -> str:
+    return f"The instance id {instance_id} has {len(instance_id)} characters; {LONGEST_ID} are the most."

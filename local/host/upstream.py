@@ -25,6 +25,7 @@ REPLACED: dict[str, Parameters] = {
     "stop": ("self", "grace"),
     "StartInstance": _CALL,
     "CompleteOrchestratorTask": _CALL,
+    "_create_instance_internal": ("self", "instance_id", "name", "encoded_input", "version"),
     "_process_create_timer_action": ("self", "instance", "action"),
     "_process_complete_orchestration_action": ("self", "instance", "complete_action"),
     "_schedule_delayed_entity_operation": ("self", "entity_id", "event", "fire_at"),

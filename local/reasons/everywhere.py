@@ -19,7 +19,8 @@ ANY_FLOW: Texts = {
         "Find out who changed the cluster. Its API server is at `fqdn` or `privateFqdn` of `az aks show`, by HTTPS.",
     ),
     "OutsideFleet": ReasonText(
-        "A request was about to leave the subscriptions of the settings. It wasn't sent.",
+        "A request was about to leave what the settings name: the subscriptions, the key vault, the topic, or the "
+        "storage account that it is about. It wasn't sent.",
         "Look at where the URL in the message comes from. If it is right, add its subscription to "
         "`MESHWARD_SUBSCRIPTION_IDS`.",
     ),
@@ -45,6 +46,12 @@ ANY_FLOW: Texts = {
     "NoToken": ReasonText(
         "The app's identity endpoint returns no token, or a call to the API carries none.",
         "Assign the managed identity to the app. A caller sends the header `Authorization: Bearer <token>`.",
+    ),
+    "ApiServerUntrusted": ReasonText(
+        "The certificate of a cluster's API server isn't one of the authority that its kubeconfig names, for its name, "
+        "at this time. The message has the words of the TLS library.",
+        "Nothing, if the cluster's certificates were rotated a moment ago. Otherwise look for what answers in its "
+        "place, and at the dates of its certificates (`az aks rotate-certs`).",
     ),
     "Unreachable": ReasonText(
         "A cluster or an Azure service doesn't answer.", "Check the network between the app and it."
@@ -75,7 +82,7 @@ ANY_FLOW: Texts = {
     ),
     "NotAResourceId": ReasonText("A text isn't the resource id of an Azure resource.", "Correct it."),
     "NotACluster": ReasonText("A text isn't the resource id of an AKS cluster.", "Correct it."),
-    "NotAName": ReasonText("A text isn't the name of an object of Kubernetes.", "Correct it."),
+    "NotAName": ReasonText("A text isn't the name of an object of Kubernetes or of Consul.", "Correct it."),
     "SettingsMissing": ReasonText("Application settings are missing.", "Set the settings that the log names."),
     "SettingInvalid": ReasonText("An application setting can't be read.", "Correct the setting that the log names."),
     "MalformedEvent": ReasonText(
@@ -112,6 +119,9 @@ SELF_TEST: Texts = {
     ),
     "NotSubscribed": ReasonText("An event subscription is missing or not ready.", "Run `make deploy` again."),
     "EventLost": ReasonText("The self-test published an event that didn't arrive.", "Run `make deploy` again."),
-    "KeyUnusable": ReasonText("The key of a trust root is disabled or can't sign.", "Enable the key."),
+    "KeyUnusable": ReasonText(
+        "The key of a trust root is disabled, gone or can't sign. No root is given up before the other one signs.",
+        "Enable the certificate's version, or recover the certificate, as the message says.",
+    ),
     "WrongKey": ReasonText("A trust root's certificate doesn't match its key.", "Replace the root."),
 }

@@ -141,7 +141,8 @@ RESTORES: Texts = {
     ),
     "UnknownDatasource": ReasonText("Meshward doesn't verify backups of this kind of data source.", "Nothing."),
     "NothingProtected": ReasonText(
-        "The backup includes no namespace with a workload.", "Include more namespaces in the backup."
+        "The backup includes no namespace with a workload, or its filters leave out all kinds that are compared.",
+        "Include more in the backup: look at the namespaces, resource types and labels of the backup instance.",
     ),
     "NothingToCompare": ReasonText(
         "Everything in the source was created after the backup.", "Verify again after the next backup."

@@ -89,6 +89,10 @@ HOLDS: Texts = {
         "its place.",
         "[Make an issuer by hand](clusters.md#the-first-issuer).",
     ),
+    "SignerNotTrusted": ReasonText(
+        "The cluster's bundle doesn't hold the root that would sign its issuer, so its own proxies wouldn't trust it.",
+        "Put the bundle back as the other members have it. A rotation that runs repairs it by itself.",
+    ),
     "OwnedByOther": ReasonText(
         "Helm, cert-manager, trust-manager, Argo CD, Flux or another tool writes the bundle or the issuer.",
         "The message says how to stop that tool from writing it.",
@@ -198,6 +202,10 @@ STARTS: Texts = {
     "RotationEnded": ReasonText("The rotation has ended, so it can't be resumed or aborted.", "Nothing."),
     "NotAbortable": ReasonText(
         "The rotation is past the last phase in which it can be aborted.", "Let it finish, and rotate again afterwards."
+    ),
+    "OldRootEnding": ReasonText(
+        "The old root expires before the rotation could go back and begin again, so it isn't aborted.",
+        "Repair what holds the rotation, and let it go on; `swift` saves time.",
     ),
     "NothingToHurry": ReasonText(
         "The root is being replaced, which waits for no leaf certificate and no maintenance window.", "Nothing."

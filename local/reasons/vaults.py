@@ -24,6 +24,9 @@ PROTECTION: Texts = {
         "The cluster was protected, and no longer is.",
         "The message has the state of its backup instance. To protect it again, call `POST /api/protections`.",
     ),
+    "ClusterStopped": ReasonText(
+        "The cluster is stopped, and what is missing of its protection needs it.", "Start it: `az aks start`."
+    ),
     "NotReady": ReasonText("Azure is still creating or changing the cluster.", NOTHING),
     "NoSuchCluster": ReasonText("No cluster has this resource id.", "Correct the resource id."),
     "NotOurs": ReasonText(
@@ -50,8 +53,8 @@ PROTECTION: Texts = {
         "A vault is weaker than the policy document requires. Meshward is raising its settings.", NOTHING
     ),
     "WithoutEffect": ReasonText(
-        "Azure has accepted a request, and nothing has changed. A setting is still weak, or what was deleted is still "
-        "there.",
+        "Azure has accepted a request, and nothing has changed: a setting is still weak, what was deleted is still "
+        "there, or what was made can't be read.",
         "Look in Azure for a policy or a lock that undoes the change, or for what stands in its way. The next run asks "
         "again.",
     ),
@@ -65,13 +68,24 @@ PROTECTION: Texts = {
         "Look at the vault in Azure. Set what the message names to a setting that [policy.md](policy.md) knows, or "
         "report the word.",
     ),
+    "VaultNotOurs": ReasonText(
+        "A vault, or the names of what would be made, are another cluster's, or the vault's tag is lost. Nothing was "
+        "changed.",
+        "If the vault is this cluster's, run the command in the message. If two clusters have the same names, create "
+        "one of them under another name, and find out why: by chance that never happens.",
+    ),
+    "GroupNotOurs": ReasonText(
+        "Somebody has made the resource group of a cluster's snapshots before Meshward could, or its tag is lost.",
+        "Find out who made it, and delete it. If it is Meshward's, give it its tag again: the message names the "
+        "document that has it.",
+    ),
     "GuardedByAnother": ReasonText(
         "The vault uses another Resource Guard than the one in the policy document.",
         "Remove that guard with its owners' consent, or name it in the policy document.",
     ),
     "NoIdentity": ReasonText("The cluster's backup extension has no identity yet.", NOTHING),
     "ExtensionElsewhere": ReasonText(
-        "The cluster's backup extension stores its backups in another storage account.",
+        "The cluster has a backup extension, by whatever name, that stores its backups in another storage account.",
         "Remove the extension so that Meshward installs it, or remove the tag `meshward:protect`.",
     ),
     "ProtectedElsewhere": ReasonText(
@@ -106,7 +120,22 @@ PROTECTION: Texts = {
         "Some file shares or virtual machines can't be protected. Everything else is done.",
         "The message names each one with the cause.",
     ),
-    "BadTag": ReasonText("A tag of the cluster can't be read.", "Correct the tag that the message names."),
+    "NotConsented": ReasonText(
+        "The owner of a storage account or machine hasn't agreed that the cluster backs it up, or agrees no longer. "
+        "Nothing was granted or changed there. What is protected already stays so.",
+        "Let its owner run the command in the message, or add its line to the policy document "
+        "([clusters.md](clusters.md#consent-of-the-owner)). If it isn't the cluster's, correct the cluster's tag and "
+        "find out who set it.",
+    ),
+    "ConsentUnknown": ReasonText(
+        "It can't be read whether the owner of a storage account or machine agrees to its backup. Nothing is begun or "
+        "ended there.",
+        "The message says what Azure has answered. The sweep tries again each day.",
+    ),
+    "BadTag": ReasonText(
+        "A tag of the cluster can't be read, so it counts neither as set nor as missing.",
+        "Correct the tag that the message names, or remove it.",
+    ),
 }
 
 RELEASES: Texts = {
@@ -117,6 +146,12 @@ RELEASES: Texts = {
     "CreatedAgain": ReasonText(
         "The cluster was created again under its old name, so the sweep doesn't release the earlier vault.",
         "Look at the plan of its release, and release it by hand if nobody needs its backups.",
+    ),
+    "NotProven": ReasonText(
+        "The cluster has another identity than when the vault was made. A cluster that was created again has one, too, "
+        "but so has one whose identity was replaced.",
+        "Find out which it was (the activity log says), and settle it by the vault's tag "
+        "([clusters.md](clusters.md#7-vaults-of-an-earlier-version)).",
     ),
     "NotConfirmed": ReasonText(
         "The cluster was first seen to be gone less than a day ago. Azure has to say so twice, a day apart.",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.domain.cluster import CLUSTERS, TRUST_DOMAIN_TAG, Cluster, cluster_id
+from shared.domain.cluster import CLUSTERS, MESH_TAG, TRUST_DOMAIN_TAG, Cluster, cluster_id, require_readable
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import GROUP, SUBSCRIPTION, ResourceId, folded, group_scope, parsed, subscription_scope
 
@@ -33,7 +33,7 @@ class AdmittedCluster:
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster whose tag claims a trust domain that doesn't list it."""
+    """A cluster whose tag claims a trust domain that doesn't list it, or whose tags can't be read."""
 
     cluster: str  # resource id
     trust_domain: str  # that it claims
@@ -74,9 +74,19 @@ class Fleet(NamedTuple):
     allow_list: AllowList
 
     def claims(self, trust_domain: str = "") -> list[Claim]:
-        """Who claims a trust domain without being listed; with a name, that one alone."""
-        named = (c for c in self.clusters if c.trust_domain and trust_domain in ("", c.trust_domain))
-        return [_claim(c) for c in named if not self.allow_list.lists(c.trust_domain, c.id)]
+        """Who claims a trust domain without being listed, and whose tags can't be read; with a name, who claims that
+        one, or is listed by it.
+        """
+        return [
+            _claim(c)
+            for c in self.clusters
+            if (bad := c.unreadable(MESH_TAG, TRUST_DOMAIN_TAG)) or not self._confirmed(c)
+            if trust_domain in ("", c.trust_domain) or (bad and self.allow_list.lists(trust_domain, c.id))
+        ]
+
+    def _confirmed(self, cluster: Cluster) -> bool:
+        """Whether the cluster claims nothing, or what is granted."""
+        return not cluster.trust_domain or self.allow_list.lists(cluster.trust_domain, cluster.id)
 
 
 def require_scope(text: str) -> None:
@@ -90,6 +100,7 @@ def require_scope(text: str) -> None:
 def _claim(cluster: Cluster) -> Claim:
     """The claim, and why it isn't granted: the list of a trust domain can't hold every id."""
     try:
+        require_readable(cluster, MESH_TAG, TRUST_DOMAIN_TAG)
         cluster_id(cluster.id)
     except PermanentError as error:
         return Claim(cluster=cluster.id, trust_domain=cluster.trust_domain, reason=error.reason, message=error.message)

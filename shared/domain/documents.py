@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from shared.domain.errors import NotFound, Unreadable
+from shared.domain.errors import NotFound, Unreadable, shown
 
 
 @dataclass(frozen=True)
@@ -64,4 +64,4 @@ def moment(path: str, text: str) -> datetime:
 
 def broken(path: str, error: Exception) -> Unreadable:
     """The error that says that an object isn't what Meshward writes to its path."""
-    return Unreadable("DocumentBroken", f"{path} in the store was changed and can't be read: {error}")
+    return Unreadable("DocumentBroken", f"{path} in the store was changed and can't be read: {shown(str(error))}")

@@ -9,7 +9,7 @@ Rules:
 - Every knob has a default, so that an absent document is one that says nothing.
 - A cluster's knob overrides its trust domain's, which overrides the document's default; a list is replaced as a whole.
   Names are compared without case.
-- A trust domain lists its members, and its knobs reach these alone (`admission`).
+- A trust domain lists its members, and its knobs reach these alone (`admission`). A cluster lists its sources.
 - A knob is declared in one place: a field of its section with its bounds, default and docstring (`knobs`).
 - Unknown names, wrong types and impossible values are refused with the JSON path of the field. A section's
   `__post_init__` refuses a value with a ValueError "<knob>: <why>".
@@ -30,6 +30,7 @@ from shared.domain.resource_id import folded, same
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.vaults.policy import ProtectPolicy
+from shared.domain.vaults.sources import require_source
 
 POLICY = "policy.json"
 _LONGEST = 1024 * 1024  # bytes; a layer for each of a thousand clusters takes half of it
@@ -58,6 +59,21 @@ class TrustDomain(Knobs, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"members: {error.message}") from error
 
 
+class NamedCluster(Knobs, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is said of a cluster: whose shares and machines it may back up, and the knobs that hold for it."""
+
+    sources: tuple[str, ...] = ()
+    """Resource ids of storage accounts, virtual machines or resource groups. What the cluster's tags name of these may
+    be backed up for it; anything else needs its owner's tag `meshward:backed-up-for`."""
+
+    def __post_init__(self) -> None:
+        try:
+            for source in self.sources:
+                require_source(source)
+        except PermanentError as error:
+            raise ValueError(f"sources: {error.message}") from error
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """The document as it was written, checked; its parts say what differs from the defaults of `Knobs`."""
 
@@ -73,6 +89,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         sections = {section for layer in layers for section in layer if section in Knobs.__struct_fields__}
         merged = {s: {k: v for layer in layers for k, v in layer.get(s, {}).items()} for s in sections}
         return _converted(merged, Knobs, f"$ (merged for {cluster or trust_domain})")
+
+    def sources(self, cluster: str) -> tuple[str, ...]:
+        """The accounts, machines and groups that are listed as sources of a cluster (resource ids)."""
+        return tuple(_named(self.clusters, cluster).get("sources", ()))
 
     @cached_property
     def allow_list(self) -> AllowList:
@@ -90,7 +110,7 @@ def policy_of(document: bytes | None) -> Policy:
         raise PermanentError("BadPolicy", f"the policy document isn't JSON: {shown(str(error))}") from error
     policy = _current(_converted(found, Policy, "$"))
     _converted(policy.default, Knobs, "$.default")
-    for part, kind in (("trust_domains", TrustDomain), ("clusters", Knobs)):
+    for part, kind in (("trust_domains", TrustDomain), ("clusters", NamedCluster)):
         named = getattr(policy, part)
         for name, layer in named.items():
             _require_name(f"$.{part}", name, list(named))

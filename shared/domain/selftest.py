@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.admission import AllowList, Fleet
-from shared.domain.cluster import MESH_TAG, PROTECT_TAG, Cluster
+from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster
 from shared.domain.documents import Mark
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.resource_id import parsed, same, subscription_scope
@@ -181,16 +181,18 @@ def cluster_checks(cluster: Cluster, allow_list: AllowList) -> list[SelftestChec
     One that isn't listed by the trust domain which it claims isn't asked anything.
     """
     domain, protected = cluster.trust_domain, cluster.tagged(PROTECT_TAG, "true")
+    if cluster.unreadable(PROTECT_TAG, MESH_TAG, TRUST_DOMAIN_TAG):
+        repair = f"az tag update --operation merge --resource-id {cluster.id} --tags <tag>=<value>  # docs/clusters.md"
+        return [SelftestCheck(name="tags", otherwise=repair, subject=cluster.id)]
     if domain and not allow_list.lists(domain, cluster.id):
         return [SelftestCheck(name="admission", otherwise=_POLICY, subject=cluster.id, trust_domain=domain)]
     meshed = cluster.tagged(MESH_TAG, "linkerd")
     member = meshed and bool(domain)
     works = {"rotator": member, "provisioner": member and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
-    stopped = cluster.power_state == "Stopped"
-    repair = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
+    repair = f"az aks start --ids {cluster.id}" if cluster.stopped else f"{apply}  # docs/clusters.md"
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
-    repairs = {} if stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
+    repairs = {} if cluster.stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
     return [
         SelftestCheck(
             name=f"cluster as {duty}", repairs=repairs, otherwise=repair, subject=cluster.id, trust_domain=domain

@@ -25,11 +25,12 @@ from shared.adapters.backup.machine_restores import MachineRestores
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.operations import concluded
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.items import MachineItem, RecoveryPoint
 from shared.domain.restores.verification import job_id
 from shared.domain.states import JOB
-from shared.domain.vaults.findings import Found, concluded, require_settled
+from shared.domain.vaults.findings import Found, require_settled
 from shared.domain.vaults.protection import SourceOperation
 from shared.domain.vaults.release import may_delete
 from shared.domain.vaults.shares import FileShare
@@ -115,6 +116,10 @@ async def hardened(azure: Azure) -> None:
 
 async def hardened_recovery_vault(azure: Azure) -> None:
     await azure.recovery_vaults.harden_vault(PROTECTION, VAULT)
+
+
+async def synced(azure: Azure) -> None:
+    await azure.cluster_backups.start_sync(PROTECTION)
 
 
 async def deleted_backup_vault(azure: Azure) -> None:
@@ -224,6 +229,7 @@ CALLS = (
     ),
     Asking("a Backup vault that is gone at once", "DELETE .*/backupVaults/", deleted_backup_vault, asks=True),
     Asking("the backup instances of a cluster, in whatever vault", "GET .*/backupInstances$", holders),
+    Asking("the sync of a backup instance", "POST .*/sync$", synced, asks=True),
     Asking("a Backup vault with the name of a soft-deleted one", "PUT .*/backupVaults/", made_backup_vault, asks=True),
     Asking("a redundancy that a region lacks", "PUT .*RecoveryServices/vaults/", made_recovery_vault, asks=True),
     Asking("a redundancy that a region lacks", "GET .*RecoveryServices/vaults/", recovery_vault),

@@ -24,7 +24,7 @@ async def test_a_user_gets_a_token_from_the_registration_that_the_script_makes_a
     entra, graph = deployer.stage.world.entra, deployer.graph
     user = entra.add(USER, kind="user")
     SignIn(deployer.stage.world.wire, entra, graph, user)
-    told = await deployer.run("infra/entra.sh")
+    told = await deployer.run("infra/entra.sh", MESHWARD_AUDIENCE="")
     (app,) = graph.objects["applications"].values()
     audience = app["appId"]
     assert f"MESHWARD_AUDIENCE={audience} " in told

@@ -18,12 +18,14 @@ AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
 async def test_the_app_is_registered_once_and_its_callers_assigned_once(deployer: Deployer) -> None:
+    deployer.environ |= {"MESHWARD_AUDIENCE": "", "MESHWARD_APP_NAME": "Ops' mesh"}
     first = await deployer.run("infra/entra.sh")
     assert "MESHWARD_AUDIENCE=" in first
     (app,) = deployer.graph.objects["applications"].values()
     assert app["appId"] in await deployer.refused("infra/entra.sh")  # anybody may have called theirs so
-    deployer.environ["MESHWARD_AUDIENCE"] = app["appId"]
-    assert await deployer.run("infra/entra.sh") == first
+    deployer.environ |= {"MESHWARD_AUDIENCE": app["appId"], "MESHWARD_APP_NAME": "another"}
+    assert await deployer.run("infra/entra.sh") == first  # by its id, whatever it is called
+    assert len(deployer.graph.objects["applications"]) == 1
     assert app["identifierUris"] == [f"api://{app['appId']}"]
     assert app["api"]["requestedAccessTokenVersion"] == 2
     (scope,) = app["api"]["oauth2PermissionScopes"]
@@ -47,6 +49,11 @@ async def test_a_name_that_resources_cannot_have_is_refused(deployer: Deployer) 
     for name in ("a", "my--mesh", "mesh-", "1mesh", "thirteenchars", "mésh"):
         told = await deployer.refused("infra/provision.sh", AZURE_ENV_NAME=name)
         assert "2 to 12 letters" in told
+
+
+async def test_a_package_that_is_missing_is_missed_before_anything_is_made(deployer: Deployer) -> None:
+    told = await deployer.refused("infra/deploy.sh", MESHWARD_PACKAGE="../meshward.zip")
+    assert told == "There is no package ../meshward.zip\n"
 
 
 async def test_a_compiler_that_is_too_old_is_refused(deployer: Deployer) -> None:
@@ -93,10 +100,15 @@ async def test_the_package_is_published_when_this_deployment_ends_well_whatever_
         assert len(scm.uploads) == uploads
 
 
-async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deployer: Deployer) -> None:
+async def test_a_vault_that_was_deleted_in_another_region_or_is_called_otherwise_is_not_recovered(
+    deployer: Deployer,
+) -> None:
     id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward/providers/Microsoft.KeyVault/vaults/kv-x"
     deleted = {"name": "kv-x", "properties": {"vaultId": id, "location": "northeurope"}}
-    deployer.rollout.deployments.deleted_vaults.append(deleted)
+    another = {"vaultId": id.replace("kv-x", "kv-other"), "location": "westeurope"}
+    deployer.rollout.deployments.deleted_vaults += [deleted, {"name": "kv-other", "properties": another}]
+    for topic in list(deployer.stage.world.arm.of_type("Microsoft.EventGrid/systemTopics")):
+        deployer.stage.world.arm.remove(topic["id"])  # the stage's own have no identity
     await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe", MESHWARD_DEPLOY_ROLES="no")
     (vault,) = deployer.stage.world.arm.of_type("Microsoft.KeyVault/vaults")
     assert vault["properties"]["createMode"] == "default"
@@ -141,12 +153,19 @@ async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deploye
 
 async def test_a_policy_of_evidence_is_deleted_unless_it_is_locked(deployer: Deployer) -> None:
     arm, group = deployer.stage.world.arm, deployer.stage.world.resource_groups.add("rg-meshward")["id"]
-    account = {"id": f"{group}/providers/Microsoft.Storage/storageAccounts/stmws", "name": "stmws"}
+    account = {"id": f"{group}/providers/Microsoft.Storage/storageAccounts/stmeshwardabc123s"}
+    account["name"] = "stmeshwardabc123s"
     arm.store({**account, "type": "Microsoft.Storage/storageAccounts", "location": "westeurope", "properties": {}})
-    policy = f"{account['id']}/blobServices/default/containers/evidence/immutabilityPolicies/default"
+    here = {"AZURE_RESOURCE_GROUP": "RG-Meshward"}
+    assert await deployer.run("infra/evidence.sh", "state", **here) == "Unlocked\n"  # the rollout was interrupted
+    container = f"{account['id']}/blobServices/default/containers/evidence"
+    arm.store({"id": container, "name": "evidence", "type": f"{ACCOUNT}/blobServices/containers", "properties": {}})
+    assert await deployer.run("infra/evidence.sh", "state", **here) == "Unlocked\n"
+    policy = f"{container}/immutabilityPolicies/default"
     kind = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
     for state, kept in (("Locked", True), ("Unlocked", False)):
         told = {"state": state, "immutabilityPeriodSinceCreationInDays": 9}
         arm.store({"id": policy, "name": "default", "type": kind, "properties": told})
-        await deployer.run("infra/evidence.sh", "drop", AZURE_RESOURCE_GROUP="rg-meshward")
+        assert await deployer.run("infra/evidence.sh", "state", **here) == f"{state}\n"
+        await deployer.run("infra/evidence.sh", "drop", **here)
         assert (arm.find(policy) is not None) is kept

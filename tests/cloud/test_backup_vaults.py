@@ -7,7 +7,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-from local.cloud.arm import Resource
+from local.cloud.arm import OperationFailed, Resource
 from local.cloud.backup import seed
 from local.cloud.backup.readiness import DISK_SNAPSHOT_CONTRIBUTOR
 from local.cloud.clock import Clock
@@ -217,6 +217,17 @@ async def test_an_instance_is_protected_only_some_time_after_its_put_has_succeed
     assert reads == ["ConfiguringProtection", "ProtectionConfigured"]
 
 
+async def test_a_later_api_takes_no_instance_of_a_vault_whose_soft_delete_isn_t_always_on(
+    world: World, client: Any
+) -> None:
+    _, properties = await prepared(world, client)
+    where: dict[str, Any] = {**AT, "backup_instance_name": "shop-shop-1"}
+    async with opened(world, "2025-09-01") as later:
+        with pytest.raises(HttpResponseError) as caught:
+            await later.backup_instances.begin_create_or_update(**where, parameters={"properties": properties})
+    assert code(caught) == "UserErrorSoftDeleteNotAlwaysOn"
+
+
 async def test_a_cluster_belongs_to_one_instance_only_and_is_found_by_its_id(world: World, client: Any) -> None:
     cluster, properties = await prepared(world, client)
     put = client.backup_instances.begin_create_or_update
@@ -245,6 +256,23 @@ async def test_an_instance_of_a_cluster_that_is_not_ready_ends_as_a_protection_e
     found = (await client.backup_instances.get(**where)).properties
     assert found.current_protection_state == "ProtectionError"
     assert found.protection_error_details.code == "UserErrorTrustedAccessGatewayReturnedForbidden"
+
+
+async def test_a_protection_in_error_stays_so_until_a_sync_finds_everything_there(world: World, client: Any) -> None:
+    cluster = world.aks.add("shop")
+    instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
+    where = {**AT, "backup_instance_name": instance["name"], "parameters": {"syncType": "Default"}}
+    world.backup_vaults.instances.fail_protection(instance, OperationFailed("UserError", "down"))
+    cluster["properties"]["powerState"] = {"code": "Stopped"}
+    with pytest.raises(HttpResponseError, match="in stopped state"):
+        await (await client.backup_instances.begin_sync_backup_instance(**where)).result()
+    assert instance["properties"]["currentProtectionState"] == "ProtectionError"
+    cluster["properties"]["powerState"] = {"code": "Running"}
+    await (await client.backup_instances.begin_sync_backup_instance(**where)).result()
+    await world.clock.advance(timedelta(minutes=2))
+    assert instance["properties"]["currentProtectionState"] == "ProtectionConfigured"
+    await (await client.backup_instances.begin_sync_backup_instance(**where)).result()
+    assert instance["properties"]["currentProtectionState"] == "ProtectionConfigured", "nothing was in error"
 
 
 @pytest.mark.parametrize("state", ["Unlocked", "Locked", "Disabled"])

@@ -75,6 +75,14 @@ def test_claims_are_told_of_one_trust_domain_if_it_is_named() -> None:
     assert [claim.cluster for claim in fleet.claims("other.example")] == [other.id]
 
 
+@pytest.mark.parametrize(("tag", "said"), [("mesh", "istio"), ("trust-domain", "prod contoso")])
+def test_a_listed_cluster_whose_tags_can_t_be_read_is_told_wherever_its_trust_domain_is(tag: str, said: str) -> None:
+    fleet = Fleet([cluster("a"), cluster("b", tags={**TAGS, f"meshward:{tag}": said})], listing(WHOLE))
+    for claims in (fleet.claims(), fleet.claims(DOMAIN)):
+        assert [(claim.cluster, claim.reason) for claim in claims] == [(cluster("b").id, "BadTag")]
+        assert f"tag meshward:{tag} of cluster b" in claims[0].message
+
+
 def test_nothing_but_a_list_admits_a_cluster() -> None:
     with pytest.raises(TypeError):
         AdmittedCluster(ResourceId(EAST), object())

@@ -11,28 +11,37 @@ from typing import Any
 import pytest
 
 from local.tables import stored
+from shared.domain.asking import ASKED
 from shared.domain.documents import Document
 from shared.domain.errors import Unreadable
 from shared.domain.restores.lease import LEASE
 from shared.domain.vaults.census import CENSUS
+from shared.domain.vaults.release import ABSENCE
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded_documents.json").read_text())
 DOCUMENTS: dict[str, Document[Any]] = {each.pattern: each for each in stored() if isinstance(each, Document)}
 SINCE: dict[str, dict[str, Any]] = {
     LEASE.pattern: {"target_domain": None, "uids": {}},
     CENSUS.pattern: {"not_admitted": [], "left_out": []},
+    ABSENCE.pattern: {"free": None, "was_free": False},
+    ASKED.pattern: {"operation": ""},
 }
+ITEM_SINCE: dict[str, dict[str, Any]] = {"cluster": {"filter": {"included": [], "excluded": [], "labels": []}}}
 OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine": {"share"}}  # in leases of 0.1.0
 
 
 def written_now(name: str) -> Any:
     """The document as it is written now: with later fields; a lease without `validates`, or fields of other kinds."""
     recorded = SINCE.get(name.partition(" ")[0], {}) | RECORDED[name]
+    if name.startswith(CENSUS.pattern):
+        clusters = [each | {"volumes": [{"reason": ""} | v for v in each["volumes"]]} for each in recorded["clusters"]]
+        return recorded | {"clusters": clusters}
     if not name.startswith(LEASE.pattern):
         return recorded
     item = {
         field: value for field, value in recorded["item"].items() if field not in OF_OTHERS[recorded["item"]["kind"]]
     }
+    item = ITEM_SINCE.get(item["kind"], {}) | item
     kept = {field: value for field, value in recorded.items() if field != "validates"}
     return kept | {"item": item, "point": recorded["point"] | {"unclear": "", "partial": False}, "partial": []}
 

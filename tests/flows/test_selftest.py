@@ -221,6 +221,13 @@ async def test_a_cluster_that_does_not_answer_is_told(stage: RunningApp) -> None
     assert all(line.endswith(f"az aks start --ids {cluster_id(NEW)}") for line in lines)
 
 
+async def test_a_tag_that_cannot_be_read_is_told(stage: RunningApp) -> None:
+    stage.world.arm.resources[cluster_id(NEW).lower()]["tags"]["meshward:protect"] = "yes"
+    what, mend = await failure(stage)
+    assert what.startswith(f"FAIL  tags {cluster_id(NEW)}: tag meshward:protect of cluster {NEW} is 'yes'")
+    assert mend.startswith("az tag update --operation merge")
+
+
 async def test_a_cluster_that_runs_and_cannot_be_reached_is_told(stage: RunningApp) -> None:
     stage.world.wire.inject(InjectedFault(on=f"/k8s/{EAST}/", kind="lose", times=99))
     what, mend = await failure(stage)

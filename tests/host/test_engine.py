@@ -58,3 +58,11 @@ async def test_without_a_policy_an_ended_id_runs_again_and_a_running_one_does_no
     assert (await orchestrate("greet", "again", "second")).output == "said second"
     await begin("approval", "open")
     assert (await begin("approval", "open")).status == 500
+
+
+async def test_an_id_of_more_than_a_hundred_characters_is_refused_for_a_flow_and_for_its_part(
+    begin: Begin, orchestrate: Orchestrate
+) -> None:
+    assert (await begin("greet", "i" * 101)).status == 500
+    assert (await orchestrate("greet", "i" * 100, "hello")).output == "said hello"
+    assert (await orchestrate("parent", "p" * 95, 1)).status == "Failed"

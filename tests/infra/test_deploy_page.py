@@ -1,6 +1,7 @@
 """docs/deploy.md says what the scripts, the workflow and azure.yaml ask for."""
 
 import re
+from typing import Any
 
 import msgspec
 import yaml  # type: ignore[import-untyped]
@@ -22,6 +23,29 @@ def test_both_environments_of_the_workflow_are_trusted_by_a_subject_of_their_own
     assert [set(each.split()) for each, body in loops if "environment:$each" in body] == [environments]
 
 
+def test_only_main_deploys_and_what_nobody_agreed_to_only_reads() -> None:
+    """A branch can change the workflow, and run it in any environment that takes the branch."""
+    section = PAGE.partition("## From GitHub")[2].partition("## What is deployed")[0]
+    assert section.count("{$main") == 2
+    assert 'gh api --method POST "$here/$each/deployment-branch-policies" --field name=main' in section
+    assert re.findall(r'^assign (\w+) "?([\w ]+)', section, re.MULTILINE) == [
+        ("preview", "Meshward preview"),
+        ("production", "Owner"),
+    ]
+    (role,) = re.findall(r"--role-definition '(.*?)'", section, re.DOTALL)
+    actions = msgspec.json.decode(role, type=dict[str, Any])["Actions"]
+    assert [each for each in actions if not each.endswith(("/read", "/validate/action", "/whatIf/action"))] == []
+    jobs = yaml.safe_load(WORKFLOW)["jobs"].values()
+    assert [each for each in jobs if "id-token" in each.get("permissions", {}) and "environment" not in each] == []
+
+
+def test_a_release_is_checked_by_the_workflow_and_the_tag_that_it_was_built_by() -> None:
+    page = (APP / "CONTRIBUTING.md").read_text()
+    (command,) = re.findall(r"^gh attestation verify (?:.*\\\n)*.*", page, re.MULTILINE)
+    assert "--signer-workflow <owner>/<repository>/.github/workflows/release.yml" in command
+    assert "--source-ref refs/tags/v<version>" in command
+
+
 def test_each_variable_that_the_workflow_reads_is_set_on_the_page() -> None:
     assert set(re.findall(r"vars\.(\w+)", WORKFLOW)) <= set(re.findall(r"gh variable set (\w+)", PAGE))
 
@@ -29,10 +53,12 @@ def test_each_variable_that_the_workflow_reads_is_set_on_the_page() -> None:
 def test_the_page_names_the_versions_that_are_asked_for() -> None:
     azd = yaml.safe_load((APP / "azure.yaml").read_text())["requiredVersions"]["azd"]
     assert f"{azd.removeprefix('>= ')} or later" in PAGE
-    (bicep,) = set(re.findall(r"\d+\.\d+\.\d+(?= or later is needed)", (INFRA / "before.sh").read_text()))
+    (bicep,) = re.findall(r"at_least (\S+) .*az bicep upgrade", (INFRA / "before.sh").read_text())
     assert f"Bicep | {bicep} or later" in PAGE
     (az,) = re.findall(r"^azure-cli==(.*)$", (APP / "tests" / "azure" / "az.txt").read_text(), re.MULTILINE)
     assert f"tried with {az}" in PAGE
+    (oldest,) = re.findall(r"at_least (\S+) .*az upgrade", (INFRA / "before.sh").read_text())
+    assert f"| `az` | {oldest} or later" in PAGE
 
 
 def test_the_page_names_each_host_that_the_app_asks_by_default() -> None:
@@ -57,3 +83,14 @@ def test_a_team_that_assigns_roles_comes_between_resources_and_code() -> None:
     steps = ("no infra/provision.sh", "\ninfra/roles.sh", "no make deploy")
     assert [page.count(step) for step in steps] == [1, 1, 1]
     assert sorted(steps, key=page.index) == list(steps)
+
+
+def test_a_released_package_is_the_one_that_was_built_before_unpinned_tools_were_installed() -> None:
+    """Tools of developers have versions and no hashes: what they are is up to the index."""
+    jobs = yaml.safe_load((APP / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    runs = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
+    assert runs[0].startswith("infra/package.sh\n")
+    assert jobs["build"]["outputs"]["package"] == "${{ steps.package.outputs.sha256 }}"
+    (checked,) = [step for step in jobs["publish"]["steps"] if "PACKAGE" in step.get("env", {})]
+    assert checked["env"]["PACKAGE"] == "${{ needs.build.outputs.package }}"
+    assert 'echo "$PACKAGE  meshward-${GITHUB_REF_NAME#v}.zip" | sha256sum --check --strict' in checked["run"]

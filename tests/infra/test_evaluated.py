@@ -224,3 +224,9 @@ def test_an_alert_on_a_line_stays_until_somebody_closes_it() -> None:
     rules = of_type(deployed(), "Microsoft.Insights/scheduledQueryRules")
     assert rules
     assert all(body(rule)["autoMitigate"] is False for rule in rules)
+
+
+def test_an_alert_is_made_before_anything_was_logged() -> None:
+    """A new workspace doesn't know its tables yet: "Failed to resolve table or column expression"."""
+    rules = of_type(deployed(), "Microsoft.Insights/scheduledQueryRules")
+    assert all(body(rule)["skipQueryValidation"] is True for rule in rules)

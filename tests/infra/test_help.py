@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.stage import INFRA
+from tests.worlds.rollout_scripts import HOME, ran
 
 NAMES = ["after-code", "deploy", "entra", "evidence", "package", "provision"]
 NAMES += ["publish", "remove", "roles", "selftest", "what-if"]
@@ -46,7 +47,7 @@ def test_a_package_that_is_missing_is_named_before_anything_is_uploaded(tmp_path
     assert not (tmp_path / "touched").exists()
 
 
-def test_evidence_is_not_locked_where_there_is_none(tmp_path: Path) -> None:
-    done = called(tmp_path, "evidence", "lock", AZURE_SUBSCRIPTION_ID="s", MESHWARD_SUBSCRIPTION_IDS="s")
+def test_evidence_is_not_locked_where_there_is_none(tools: Path) -> None:
+    done = ran(tools, [("account show", "", [HOME])], "evidence.sh", "lock", AZURE_RESOURCE_GROUP="rg-mw")
     assert done.returncode == 1
     assert done.stderr.startswith("There is no evidence in rg-mw: deploy first")

@@ -9,6 +9,11 @@ from tests.worlds.rollout_scripts import GROUP, HOME, MADE, OURS, at_home, note_
 
 ACCOUNT = "stmeshwardabc123s"
 POLICY = "storage container immutability-policy"
+LISTED, FOUND = (
+    ("storage account list", "", [f"{GROUP.upper()}\t{ACCOUNT}", f"rg-other\t{ACCOUNT}", f"{GROUP}\tstlogs"]),
+    "container-rm exists",
+)
+EVIDENCE = [LISTED, (f"storage {FOUND}", ACCOUNT, ["true"])]
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +24,7 @@ def noting(tools: Any) -> None:
 def after_code(tools: Any, **environ: str) -> str:
     """What the last step of a rollout says, where the evidence isn't locked."""
     given = {"AZURE_LOCATION": "westeurope", "AZURE_RESOURCE_GROUP": GROUP, "FUNCTION_APP": f"func-{OURS}"}
-    answers = [*there(), ("storage account list", "", [ACCOUNT]), (f"{POLICY} show", "", ["Unlocked"])]
+    answers = [*there(), *EVIDENCE, (f"{POLICY} show", "", ["Unlocked"])]
     told = {"MESHWARD_MADE": msgspec.json.encode(MADE).decode(), "MESHWARD_TOPIC_PRINCIPALS": "[]"}
     run = ran(tools, answers, "after-code.sh", **given, **told, **environ)
     assert run.returncode == 0, run.stderr
@@ -33,9 +38,17 @@ def test_whoever_locks_the_evidence_reads_what_that_means_and_what_is_not_locked
     assert f"{POLICY} lock" in (tools / "asked").read_text()
 
 
+def test_a_stopped_app_is_named_at_once_as_its_functions_would_never_be_listed(tools: Any) -> None:
+    given = {"AZURE_LOCATION": "westeurope", "AZURE_RESOURCE_GROUP": GROUP, "FUNCTION_APP": f"func-{OURS}"}
+    answers = [("functionapp show", "", ["/app\tStopped"]), *there()]
+    run = ran(tools, answers, "after-code.sh", **given)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert f"az functionapp start -g {GROUP} -n func-{OURS}" in run.stderr
+
+
 def removed(tools: Any, state: str) -> list[str]:
     """What was asked of `az` once somebody removes an installation whose evidence is so."""
-    answers = [*at_home(), ("storage account list", "", [ACCOUNT]), (f"{POLICY} show", "", [state])]
+    answers = [*at_home(), *EVIDENCE, (f"{POLICY} show", "", [state])]
     answers.append(("group list", HOME, [GROUP]))
     ran(tools, answers, "remove.sh", "--yes", MESHWARD_SUBSCRIPTION_IDS=HOME)
     asked: list[str] = (tools / "asked").read_text().splitlines()
@@ -56,3 +69,11 @@ def test_a_removal_leaves_a_locked_policy_alone(tools: Any) -> None:
 def test_nothing_is_locked_unless_somebody_says_yes(tools: Any, said: dict[str, str]) -> None:
     assert "locked" not in after_code(tools, **said)
     assert f"{POLICY} lock" not in (tools / "asked").read_text()
+
+
+@pytest.mark.parametrize("there", ["true", "false"])
+def test_a_rollout_that_was_interrupted_before_the_evidence_can_be_repeated(tools: Any, there: str) -> None:
+    answers = [("account show", "", [HOME]), LISTED, (f"storage {FOUND}", "", [there]), (POLICY, "", ["Locked"])]
+    run = ran(tools, answers, "evidence.sh", "state", AZURE_RESOURCE_GROUP=GROUP)
+    assert (run.stdout, run.stderr) == ("Locked\n" if there == "true" else "Unlocked\n", "")
+    assert (POLICY in (tools / "asked").read_text()) == (there == "true")

@@ -83,12 +83,23 @@ OUR_OWN = [
     in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv.own"),
     in_group(HOME, "rg-meshward", f"/providers/microsoft.alertsmanagement/x/failure anomalies - appi-{OURS}"),
     in_group(HOME, "rg-meshward", "/providers/Microsoft.Insights/workbooks/77777777-aaaa\tMeshward"),
+    in_group(HOME, "rg-meshward", "/providers/microsoft.insights/actiongroups/Application Insights Smart Detection"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Network/privateEndpoints/pep-kv.own-vault"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Network/networkInterfaces/pep-kv.own-vault.nic.1234"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-own-host"),
+    in_group(HOME, "rg-meshward", "/providers/microsoft.alertsmanagement/x/Failure Anomalies - insights"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Network/privateDnsZones/privatelink.x/links/meshward"),
 ]
 STRANGE = [
     in_group(HOME, "rg-meshward", "/providers/Microsoft.Sql/servers/payroll"),
     in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv-own"),
     in_group(HOME, "rg-meshward", "/providers/Microsoft.Insights/workbooks/66666666-aaaa\tOf the platform"),
     in_group(HOME, "rg-meshward", f"/providers/Microsoft.Web/sites/func-{THEIRS}"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Insights/components/payroll"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Network/networkInterfaces/vm-insights"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Network/privateEndpoints/pep-sql-server"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.Sql/servers/payroll/databases/insights"),
+    in_group(HOME, "rg-meshward", "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-owner"),
 ]
 
 
@@ -105,7 +116,8 @@ def with_strangers(*strangers: str) -> Answers:
     ]
 
 
-NAMED = {"MESHWARD_PARAMETERS": json.dumps({"names": {"vault": "kv.own"}}), "MESHWARD_SUBSCRIPTION_IDS": HOME}
+NAMES = {"vault": "kv.own", "identity": "id-own", "insights": "insights"}
+NAMED = {"MESHWARD_PARAMETERS": json.dumps({"names": NAMES}), "MESHWARD_SUBSCRIPTION_IDS": HOME}
 
 
 def test_what_others_have_put_into_the_groups_of_an_installation_is_told(tools: Path) -> None:
@@ -126,6 +138,16 @@ def test_nothing_is_removed_while_others_have_something_in_its_groups_unless_the
     for arguments, given in ((["--yes", "--strangers"], answers), (["--yes"], with_strangers())):
         removed = ran(tools, given, "remove.sh", *arguments, **NAMED)
         assert f"Removing the group {in_group(HOME, 'rg-meshward')}" in removed.stdout
+
+
+def test_a_group_of_events_that_has_lost_its_topic_is_looked_into_too(tools: Path) -> None:
+    strange = in_group(OTHER, f"rg-{OURS}-events", "/providers/Microsoft.Sql/servers/payroll")
+    answers: Answers = [
+        *at_home(),
+        ("group list", OTHER, [f"rg-{OURS}-events"]),
+        ("resource list", f"rg-{OURS}-events", [strange]),
+    ]
+    assert made(tools, answers)[strange] == "stranger"
 
 
 def test_what_only_has_the_name_stays_once_the_group_that_says_which_it_is_has_gone(tools: Path) -> None:
@@ -189,6 +211,8 @@ def test_a_registration_is_ours_by_its_id_and_not_by_its_name(tools: Path) -> No
     told = made(tools, answers, MESHWARD_AUDIENCE="ours")
     assert [id for id, what in told.items() if what == "registration"] == ["ours"]
     assert "registration" not in made(tools, answers).values()
+    renamed: Answers = [*at_home(), ("ad app list --app-id ours", "", ["ours"])]
+    assert made(tools, renamed, MESHWARD_AUDIENCE="ours")["ours"] == "registration"
 
 
 def test_a_group_with_something_that_was_there_before_stays(tools: Path) -> None:
@@ -209,7 +233,10 @@ def test_a_subscription_is_the_same_in_capitals(tools: Path) -> None:
 
 
 def test_evidence_is_not_locked_on_an_account_that_may_be_somebody_elses(tools: Path) -> None:
-    answers: Answers = [("account show", "", [HOME]), ("storage account list", "", ["stmeshwardabc123s", "stothers"])]
+    answers: Answers = [
+        ("account show", "", [HOME]),
+        ("storage account list", "", ["rg-meshward\tstmeshwardabc123s", "rg-meshward\tstmeshwardzzz999s"]),
+    ]
     run = ran(tools, answers, "evidence.sh", "lock", AZURE_RESOURCE_GROUP="rg-meshward")
     assert run.returncode == 1
     assert "Several accounts of rg-meshward" in run.stderr

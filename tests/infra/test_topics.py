@@ -8,12 +8,13 @@ import pytest
 
 from local.stage import INFRA
 
-AZ = """#!/bin/sh
+ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+AZ = f"""#!/bin/sh
 case "$*" in
-  "account show "*) echo one ;;
-  "eventgrid system-topic list --subscription one "*topicType*Microsoft.Resources.Subscriptions*)
-    printf '/subscriptions/one\\t/first\\n/subscriptions/one/resourceGroups/rg\\t/of-a-group\\n' ;;
-  "eventgrid system-topic list --subscription two "*) $TWO ;;
+  "account show "*) echo {ONE} ;;
+  "eventgrid system-topic list --subscription {ONE} "*topicType*Microsoft.Resources.Subscriptions*)
+    printf '/subscriptions/{ONE}\\t/first\\n/subscriptions/{ONE}/resourceGroups/rg\\t/of-a-group\\n' ;;
+  "eventgrid system-topic list --subscription {TWO} "*) $TWO ;;
   "deployment "*) touch "$DEPLOYED" ;;
 esac
 """
@@ -25,13 +26,13 @@ def run(script: str, folder: Path, two: str) -> subprocess.CompletedProcess[str]
     (folder / "az").write_text(AZ)
     (folder / "az").chmod(0o755)
     path = {"PATH": f"{folder}:{os.environ['PATH']}", "TWO": two, "DEPLOYED": str(folder / "deployed")}
-    fleet = {"AZURE_SUBSCRIPTION_ID": "one", "MESHWARD_SUBSCRIPTION_IDS": "one,two"}
+    fleet = {"AZURE_SUBSCRIPTION_ID": ONE, "MESHWARD_SUBSCRIPTION_IDS": f"{ONE},{TWO}"}
     environ = {**os.environ, **GIVEN, **fleet, **path}
     return subprocess.run([INFRA / script], env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
-    ("two", "found"), [(r"printf /Subscriptions/TWO\t/second\n", "/first,/second"), ("true", "/first")]
+    ("two", "found"), [(rf"printf /Subscriptions/{TWO}\t/second\n", "/first,/second"), ("true", "/first")]
 )
 def test_system_topics_of_all_subscriptions_are_found(tmp_path: Path, two: str, found: str) -> None:
     assert run("topics.sh", tmp_path, two).stdout == f"{found}\n"

@@ -50,10 +50,12 @@ def test_the_compilers_own_rule_is_on() -> None:
 AZ = """#!/bin/sh
 echo "$*" >>"$ASKED"
 case "$*" in
-  "account show "*) echo s ;;
-  "keyvault list-deleted "*) printf 'westeurope\\t/x/resourceGroups/rg-mw/x\\n' ;;
+  "account show "*) echo 11111111-1111-4111-8111-111111111111 ;;
+  "version "*) echo 2.91.0 ;;
+  "keyvault list-deleted "*) printf 'westeurope\\t/subscriptions/s/resourceGroups/RG-mw/x/p/vaults/kv-mw-1a2b3c\\n' ;;
   "deployment sub what-if "*) printf '%s with %s\n' "$*" "${MESHWARD_MADE:-nothing}"
     echo "for $AZURE_ENV_NAME in $AZURE_LOCATION, $MESHWARD_VAULT_STATE" ;;
+  "deployment sub list "*"'meshward-mw-westeurope'"*) [ ! -e "$OUTPUTS" ] || echo it; exit $LISTED ;;
   "deployment sub show "*) cat "$OUTPUTS" ;;
 esac
 """
@@ -63,8 +65,8 @@ OUTPUTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_the_gate_shows_all_three_templates_once_there_are_identities(tmp_path: Path, there: bool) -> None:
+def gate(tmp_path: Path, there: bool, **environ: str) -> subprocess.CompletedProcess[str]:
+    """What somebody is shown who is to agree to a rollout."""
     program, outputs = tmp_path / "az", tmp_path / "outputs.json"
     program.write_text(AZ)
     program.chmod(0o755)
@@ -73,16 +75,30 @@ def test_the_gate_shows_all_three_templates_once_there_are_identities(tmp_path: 
     given = {
         "AZURE_ENV_NAME": "MW",
         "AZURE_LOCATION": "West Europe",
-        "AZURE_SUBSCRIPTION_ID": "s",
+        "AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111",
         "MESHWARD_AUDIENCE": "a",
     }
     files = {"OUTPUTS": str(outputs), "ASKED": str(tmp_path / "asked"), "MESHWARD_EVIDENCE_DAYS": "400"}
-    environ = {**os.environ, **given, **files, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    told = subprocess.run([INFRA / "what-if.sh"], env=environ, capture_output=True, text=True, check=True).stdout
-    shown = re.findall(r"--template-file infra/(\w+)\.bicep .* with (.*)", told)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LISTED": "0"}
+    environ = {**os.environ, **given, **files, **path, **environ}
+    return subprocess.run([INFRA / "what-if.sh"], env=environ, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_gate_shows_all_three_templates_once_there_are_identities(tmp_path: Path, there: bool) -> None:
+    run = gate(tmp_path, there)
+    told = run.stdout
+    assert (run.returncode, run.stderr) == (0, "")
+    shown = re.findall(r"--template-file infra/(\w+)\.bicep.* with (.*)", told)
     made = json.dumps(OUTPUTS["meshwarD_MADE"]["value"])
     assert shown == [("main", "nothing"), *((name, made) for name in ("roles", "events") if there)]
     assert ("can be shown once" in told) is not there
     assert told.count("for mw in westeurope, Deleted") == len(shown)
     asked = (tmp_path / "asked").read_text()
     assert not re.search("provider register|immutability-policy (lock|extend)|sub create", asked)
+    assert asked.count("--validation-level ProviderNoRbac") == len(shown)  # for an identity that only reads
+
+
+def test_the_gate_does_not_open_if_it_could_not_look_for_what_it_would_show(tmp_path: Path) -> None:
+    run = gate(tmp_path, False, LISTED="1")
+    assert (run.returncode, "can be shown once" in run.stdout) == (1, False)

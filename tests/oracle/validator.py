@@ -24,6 +24,7 @@ from tests.oracle.unrecorded import Unrecorded
 
 # Codes that real traffic itself violates.
 _SERVICE_DEVIATES = {"ENUM_CASE_MISMATCH", "SECRET_PROPERTY"}
+_CHOSEN = "$.properties.policyInfo.policyParameters.backupDatasourceParametersList[]"
 # How findings begin (operation, path, text) where the recordings are too few to tell what is always so.
 _UNTYPICAL = {
     "GetKey $.key.n:": "only RSA keys were recorded",
@@ -43,6 +44,7 @@ _UNTYPICAL = {
     ),
     "BackupOperationStatuses_Get $: class 'status=Failed'": "no failed operation was recorded",
     "Vaults_Update $.properties.securitySettings.immutabilitySettings: is object": "none was set at an update",
+    f"BackupInstances_Get {_CHOSEN}.includedResourceTypes: is array": "no backup of certain kinds was recorded",
     "BackupInstances_Get $.properties.protectionStatus: class 'status=ConfiguringProtectionFailed": "none recorded",
 }
 # The same answer from another path, which wasn't recorded.

@@ -44,6 +44,7 @@ from tests.worlds import sdk
 from tests.worlds.admission import everyone
 from tests.worlds.api_objects import WORKLOADS, workload
 from tests.worlds.facts.plans import a_manifest, a_plan
+from tests.worlds.removal import at_once
 from tests.worlds.settings import settings
 
 SHOP = "least-privilege"
@@ -99,10 +100,10 @@ class Duties:
         await self.namespaces.copy(plan, a_manifest(**held.entries), [])
         await self.namespaces.call(plan, [_call(place)])
         await self.namespaces.require_confined(plan, IMAGE)
-        assert place in await self.namespaces.remove(plan)
+        assert place in await self.namespaces.remove(plan, at_once)
 
         async def is_gone() -> bool:
-            return not await self.namespaces.remove(plan)
+            return not await self.namespaces.remove(plan, at_once)
 
         await until(is_gone)
 

@@ -57,6 +57,11 @@ class Program:
             os.killpg(self._process.pid, signal.SIGCONT)
 
     @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        return self._process.pid
+
+    @property
     def state(self) -> str:
         """`runs`, or how it ended and what it printed last."""
         if self._process.returncode is None:

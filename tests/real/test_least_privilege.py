@@ -46,6 +46,9 @@ class GrantedVerb:
         return {"verbs": [self.verb], "apiGroups": [self.group], "resources": [self.resource], **named}
 
 
+_OF_SOME = {"argoproj.io"}  # not every cluster has these groups: what waits for a restart is named instead
+
+
 def permissions(role: Object) -> list[GrantedVerb]:
     kind, name = role["kind"], role["metadata"]["name"]
     parts = [
@@ -91,7 +94,9 @@ async def test_the_roles_are_enough(duties: Duties, role: str) -> None:
     await until(succeeds)
 
 
-@pytest.mark.parametrize("missing", [p for role in _ROLES for p in permissions(role)], ids=str)
+@pytest.mark.parametrize(
+    "missing", [p for role in _ROLES for p in permissions(role) if p.group not in _OF_SOME], ids=str
+)
 async def test_each_permission_is_needed_and_named_when_it_is_missing(duties: Duties, missing: GrantedVerb) -> None:
     role = next(r for r in _ROLES if (r["kind"], r["metadata"]["name"]) == (missing.kind, missing.role))
     named = (f'cannot {missing.verb} resource "{missing.resource}" in API group "{missing.group}"', f'"{missing.name}"')

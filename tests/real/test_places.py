@@ -25,6 +25,7 @@ from shared.domain.restores.refusals import CONFINED, OWN, RESERVED, SELFTEST
 from tests.real.control_plane import RealControlPlane
 from tests.real.duties import IMAGE, SHOP, STANDING, Duties, on_duty, until
 from tests.worlds.facts.plans import a_manifest, a_plan
+from tests.worlds.removal import at_once
 
 _PLACE, _APPS = f"api/v1/namespaces/{STANDING}", f"apis/apps/v1/namespaces/{STANDING}"
 _RBAC, _NETWORK = "apis/rbac.authorization.k8s.io/v1", "apis/networking.k8s.io/v1"
@@ -276,5 +277,5 @@ async def test_a_stranger_s_namespace_in_place_of_the_one_that_was_made_gets_not
     for act in (duties.namespaces.require_isolated(other), duties.namespaces.call(other, [])):
         with pytest.raises(MeshwardError, match="PlaceTaken"):
             await act
-    assert await duties.namespaces.remove(other) == []
-    assert await duties.namespaces.remove(msgspec.structs.replace(plan, uids=uids)) == [place]
+    assert await duties.namespaces.remove(other, at_once) == []
+    assert await duties.namespaces.remove(msgspec.structs.replace(plan, uids=uids), at_once) == [place]

@@ -7,6 +7,7 @@ from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
 from shared.domain.vaults.binding import IdentityMapEntry
+from tests.worlds.consents import agree
 from tests.worlds.manifests import grant
 from tests.worlds.protections import cluster_of, finished, of
 
@@ -29,7 +30,7 @@ def seed_with_volumes(world: World) -> None:
     world.linkerd.traffic_every = 3600  # for weeks, and nobody rotates
     seed(world)
     world.file_shares.create("stshop", "carts")
-    world.machines.add("vm-build", group="rg-tools")
+    agree(world.file_shares.account("stshop"), world.machines.add("vm-build", group="rg-tools"))
     (cluster,) = of(world, "Microsoft.ContainerService/managedClusters")
     cluster["tags"] |= {"meshward:files": "rg-storage/stshop/carts", "meshward:machines": "rg-tools/vm-build"}
 

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.worlds.deployments import deployed
+
 INFRA = Path(__file__).parents[2] / "infra"
 HOME, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 OURS, THEIRS = "meshward-abc123", "meshward-zzz999"
@@ -29,8 +31,15 @@ def in_group(subscription: str, group: str, rest: str = "") -> str:
     return f"/subscriptions/{subscription}/resourceGroups/{group}{rest}"
 
 
+def _names() -> dict[str, str]:
+    """What Bicep calls everything, with our letters."""
+    names = deployed(environmentName="meshward").read("outputs")["MESHWARD_MADE"]["names"]
+    letters = names["base"].removeprefix("meshward-")
+    return {kind: name.replace(letters, "abc123") for kind, name in names.items()}
+
+
 GROUP = "rg-meshward"
-VAULT = in_group(HOME, GROUP, "/providers/Microsoft.KeyVault/vaults/kv")
+VAULT = in_group(HOME, GROUP, f"/providers/Microsoft.KeyVault/vaults/kv-{OURS}")
 TOPICS = "/providers/Microsoft.EventGrid/systemTopics"
 VAULT_TOPIC = in_group(HOME, GROUP, f"{TOPICS}/egst-{OURS}-vault")
 FLEET_TOPIC = in_group(OTHER, "rg-platform", f"{TOPICS}/platform")
@@ -38,12 +47,13 @@ STRANGE_TOPIC = in_group(OTHER, "rg-data", f"{TOPICS}/data")
 ACTIONS = in_group(HOME, GROUP, f"/providers/Microsoft.Insights/actionGroups/ag-{OURS}")
 DUTIES = ("host", "rotator", "provisioner", "verifier")
 MADE: dict[str, Any] = {
-    "names": {"base": OURS, "resourceGroup": GROUP, "actionGroup": f"ag-{OURS}", "endpoint": "pep"},
+    "names": _names(),
     "principals": {**{duty: f"{duty}-id" for duty in DUTIES}, "topic": "topic-id", "keyVaultTopic": "vault-topic-id"},
     "keyVaultId": VAULT,
     "keyVaultTopicId": VAULT_TOPIC,
     "actionGroupId": ACTIONS,
     "backupResourceGroup": "rg-meshward-backup",
+    "scheduled": False,
 }
 
 

@@ -12,14 +12,14 @@ from functions.trust.gates import require_gate_passed, roots_of
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
 from functions.trust.linkerd.stages import leaves_verdict, replicas_verdict, require_signer_kept
-from functions.trust.roots import rotation_roots
+from functions.trust.roots import require_signs, rotation_roots
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.linkerd import fitness
 from shared.domain.trust.linkerd.certificates import bundle_pem
 from shared.domain.trust.linkerd.facts import Proxy
-from shared.domain.trust.linkerd.gates import DesiredTrust, desired_trust, trust_gate, trusts
+from shared.domain.trust.linkerd.gates import DesiredTrust, desired_trust, is_untouched, trust_gate, trusts
 from shared.domain.trust.linkerd.issuers import require_possession
 from shared.domain.trust.linkerd.owners import require_no_other_owner, require_unchanged
 from shared.domain.trust.phases import STAGES, Slot
@@ -67,8 +67,12 @@ async def ensure_bundle(member: Member) -> StepProof:
         require_unchanged(name, bundle, issuer)
         require_no_other_owner(name, bundle)
         desired = bundle_pem(member.phase, bundle.pem, old, new)
+        if bundle.pem == desired and is_untouched(member.phase, bundle, issuer):
+            return StepProof(at=now)
         if bundle.pem != desired or bundle.written_at is None:
             await require_signer_kept(member, issuer)
+            if STAGES[member.phase].disables:
+                await require_signs(*await signer_in(member, STAGES[member.phase].signer))
             await mesh.write_bundle(bundle, desired, now)
             raise NotConverged("BundleWritten", f"the bundle of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
         if issuer.bundle != desired:
@@ -95,7 +99,9 @@ async def _restart(member: Member, mesh: "LinkerdMesh", proxies: list[Proxy]) ->
     desired = await _desired(member, mesh)
     if member.activated_at:  # linkerd-identity couldn't start again with an issuer that was put back
         await require_signer_kept(member, await mesh.issuer())
-    return await ensure_restarted(member, mesh, [p for p in proxies if not trusts(p, desired)], proxies)
+    return await ensure_restarted(
+        member, mesh, [p for p in proxies if not trusts(p, desired)], proxies, desired.written_at
+    )
 
 
 async def _desired(member: Member, mesh: "LinkerdMesh") -> DesiredTrust:

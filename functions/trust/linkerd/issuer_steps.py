@@ -4,20 +4,21 @@ Each observes, judges and does at most one thing, as those of fleet_steps. A pri
 memory of the activity that makes it, and in the Secret.
 """
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.trust.gates import require_gate_passed
-from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, ensure_reloaded, replace_issuer, signer_in
+from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, look_at_reload, replace_issuer, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
 from functions.trust.linkerd.stages import leaves_verdict, replicas_verdict, require_signer_kept, require_trust_kept
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
 from shared.domain.trust.linkerd.certificates import issuer_expiry
-from shared.domain.trust.linkerd.facts import IssuerSecret, Proxy
-from shared.domain.trust.linkerd.gates import started_after
+from shared.domain.trust.linkerd.facts import IssuerSecret, Proxy, ReloadLook
+from shared.domain.trust.linkerd.gates import holds_older_leaf, issuer_gate
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.phases import STAGES, Slot
 from shared.domain.trust.state import Member, StepProof
@@ -46,18 +47,31 @@ async def ensure_issuer(member: Member) -> StepProof:
 
 @activity(app)
 async def verify_issuer(member: Member) -> StepProof:
-    """Every replica of the identity controller uses the phase's issuer; one that missed it is restarted."""
-    name, signer = name_of(member.cluster), await signer_in(member, STAGES[member.phase].signer)
+    """Every replica of the identity controller uses the phase's issuer."""
     async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
-        found, now = await mesh.issuer(), services().now()
-        require_unchanged(name, found)
-        expires_at = issuer_expiry(found.certificate, signer.certificate, now)
-        if expires_at is None or found.written_at is None:
-            raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name}: undo the change")
-        verdict = await ensure_reloaded(member, mesh, found.written_at, expires_at, now)
+        written_at, expires_at, now = await _issuer_written(member, mesh)
+        verdict = issuer_gate(await mesh.identity_pods(now), expires_at, written_at)
         proof = require_gate_passed(member, verdict)
         require_trust_kept(member, await mesh.bundle(), await mesh.proxies())
         return proof
+
+
+@activity(app)
+async def look_for_missed(member: Member) -> ReloadLook:
+    """Which replicas seem to have missed the phase's issuer; those that did minutes ago as well are restarted."""
+    async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
+        return await look_at_reload(member, mesh, *await _issuer_written(member, mesh))
+
+
+async def _issuer_written(member: Member, mesh: "LinkerdMesh") -> tuple[datetime, datetime, datetime]:
+    """When the phase's issuer was written, when it expires, and now; raises NotConverged if it isn't there."""
+    name, signer = name_of(member.cluster), await signer_in(member, STAGES[member.phase].signer)
+    found, now = await mesh.issuer(), services().now()
+    require_unchanged(name, found)
+    expires_at = issuer_expiry(found.certificate, signer.certificate, now)
+    if expires_at is None or found.written_at is None:
+        raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name}: undo the change")
+    return found.written_at, expires_at, now
 
 
 @activity(app)
@@ -87,5 +101,5 @@ async def ensure_renewed(member: Member) -> StepProof:
     async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         await _require_stage(member, mesh)
         proxies = await mesh.pod_proxies()
-        lacking = [p for p in proxies if not started_after(p, member.activated_at)]
-        return await ensure_restarted(member, mesh, lacking, proxies)
+        lacking = [p for p in proxies if holds_older_leaf(p, member.activated_at)]
+        return await ensure_restarted(member, mesh, lacking, proxies, member.activated_at)

@@ -1,8 +1,10 @@
-"""Renew the issuers of all members, each at half of its lifetime.
+"""Renew the issuers of all members, daily or as the policy says, and tell how long each lasts.
 
     hourly ─▶ renew_issuers, once per hour ─▶ renew_issuer per member, side by side
                 find_issuers                    ensure_renewed_issuer   due? a new key, signed in Key Vault
                                                 verify_renewed_issuer   each identity replica issues under it
+                look_for_missed_renewal if not: which replicas have missed it? in two looks: a restart
+                tell_issuer             how many hours it lasts, and why it couldn't be renewed
 
 A member whose issuer can't be renewed doesn't hold up the others: it is tried again in the next hour.
 """
@@ -11,18 +13,27 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
+from cryptography import x509
 
 from functions.engine.activities import activity
 from functions.engine.client import Client
-from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
+from functions.engine.durable import MINUTE, DeadlinePassed, Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.trust.gates import require_passed
-from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, ensure_reloaded, replace_issuer
-from functions.trust.roots import RootsSeen, roots_seen, tell_refused
+from functions.trust.linkerd.issuing import (
+    PAUSE_AFTER_WRITE_SECONDS,
+    Signer,
+    look_at_reload,
+    replace_issuer,
+    until_live,
+)
+from functions.trust.roots import RootsSeen, roots_seen, tell_refused, tell_unsigned
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import name_of
-from shared.domain.trust.linkerd.facts import IssuerSecret
+from shared.domain.trust.linkerd.facts import IssuerSecret, ReloadLook
+from shared.domain.trust.linkerd.gates import RELOAD_PATIENCE, issuer_gate
 from shared.domain.trust.linkerd.issuers import (
+    ISSUER_SEEN,
     IssuerRenewal,
     IssuerSweep,
     RenewalOutcome,
@@ -30,13 +41,21 @@ from shared.domain.trust.linkerd.issuers import (
     is_due,
     issuer_of,
     require_trusted,
+    seen_issuer,
     signed_by,
 )
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
-from shared.domain.trust.signals import ClusterNotAdmitted, IssuerRenewed
+from shared.domain.trust.signals import (
+    ClusterNotAdmitted,
+    IssuerInDanger,
+    IssuerLookedAt,
+    IssuerNotRenewed,
+    IssuerRenewed,
+)
 from shared.domain.trust.state import StepProof
+from shared.domain.unique import unique_name
 from shared.wiring import services
 
 if TYPE_CHECKING:
@@ -44,6 +63,7 @@ if TYPE_CHECKING:
 
 app = df.Blueprint()
 
+FIRST_LOOK = RELOAD_PATIENCE + MINUTE
 RENEWAL_TIME_LIMIT = timedelta(minutes=50)  # then comes the next hour's run
 
 
@@ -73,10 +93,15 @@ def renew_issuer(run: Runbook, renewal: IssuerRenewal) -> Steps[RenewalOutcome]:
     run.limit(RENEWAL_TIME_LIMIT)
     try:
         yield from run.step(ensure_renewed_issuer, renewal)
-        yield from run.step(verify_renewed_issuer, renewal, every=MINUTE / 2)
+        yield from until_live(run, verify_renewed_issuer, look_for_missed_renewal, renewal, first_look_after=FIRST_LOOK)
+        outcome = RenewalOutcome(cluster=renewal.cluster)
+    except DeadlinePassed as late:
+        why = late.waited
+        outcome = RenewalOutcome(cluster=renewal.cluster, reason=why.reason, message=why.message)
     except PermanentError as error:
-        return RenewalOutcome(cluster=renewal.cluster, reason=error.reason, message=error.message)
-    return RenewalOutcome(cluster=renewal.cluster)
+        outcome = RenewalOutcome(cluster=renewal.cluster, reason=error.reason, message=error.message)
+    yield from run.step(tell_issuer, outcome)
+    return outcome
 
 
 @activity(app)
@@ -85,6 +110,7 @@ async def find_issuers(sweep: IssuerSweep) -> IssuerSweep:  # noqa: ARG001  # an
     seen = await roots_seen()
     await tell_refused(seen)
     signing, fleet, policy = await _signing_roots(seen), await services().rotator.fleet(), await services().policy()
+    tell_unsigned(seen, fleet)
     for claim in (c for c in fleet.claims() if c.trust_domain in signing):
         log(ClusterNotAdmitted(cluster=claim.cluster, trust_domain=claim.trust_domain, why=claim.message))
     renewals = []
@@ -110,7 +136,7 @@ async def _signing_roots(seen: RootsSeen) -> dict[str, tuple[bool, list[SigningR
         for each in lineages
     }
     for claim in seen.claims:
-        if claim.mesh is Mesh.LINKERD and seen.of(claim.trust_domain) is None:
+        if claim.mesh is Mesh.LINKERD and seen.never_admitted(claim.trust_domain):
             versions = await services().rotator.key_vault.versions(claim.certificate)
             claimed = [SigningRoot(certificate=claim.certificate, version=v.id) for v in versions if v.enabled]
             found.setdefault(claim.trust_domain, (False, []))[1].extend(claimed)
@@ -119,11 +145,12 @@ async def _signing_roots(seen: RootsSeen) -> dict[str, tuple[bool, list[SigningR
 
 @activity(app)
 async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
-    """Less than half of the issuer's lifetime is over."""
+    """The issuer isn't due."""
     name = name_of(renewal.cluster)
     async with services().rotator.linkerd.mesh(renewal.cluster, renewal.trust_domain) as mesh:
         found, now = await mesh.issuer(), services().now()
-        if is_due(issuer_of(name, found.certificate), now):
+        issuer = issuer_of(name, found.certificate)
+        if is_due(issuer, renewal.policy.renew_issuers_every, now):
             require_unchanged(name, found)
             roots = await _roots(renewal, now)
             if not renewal.admitted:
@@ -131,6 +158,31 @@ async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
             signer = await replace_issuer(renewal, mesh, found, roots, now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
+    await _remember(renewal.cluster, issuer)
+    return StepProof(at=now)
+
+
+async def _remember(cluster: str, issuer: x509.Certificate) -> None:
+    """Note until when the member's issuer is valid; if somebody else does so at the same time, that is as good."""
+    ledger, path, now = services().ledger, _seen_path(cluster), ISSUER_SEEN.encoded(seen_issuer(cluster, issuer))
+    if (before := await ledger.read(path)) != now:
+        await ledger.update(path, now, seen=before)
+
+
+def _seen_path(cluster: str) -> str:
+    return ISSUER_SEEN.path(member=unique_name(name_of(cluster), cluster))
+
+
+@activity(app)
+async def tell_issuer(outcome: RenewalOutcome) -> StepProof:
+    """How long the member's issuer lasts, as it was seen last, and why it couldn't be renewed."""
+    now, seen = services().now(), await services().ledger.find(ISSUER_SEEN, _seen_path(outcome.cluster))
+    left = seen.hours_left(now) if seen else None
+    if left is not None:
+        log(IssuerLookedAt(cluster=outcome.cluster, hours_left=left))
+    if outcome.reason:
+        kind = IssuerInDanger if seen and seen.is_ending(now) else IssuerNotRenewed
+        log(kind(cluster=outcome.cluster, hours_left=left, reason=outcome.reason, error=outcome.message))
     return StepProof(at=now)
 
 
@@ -142,8 +194,18 @@ async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
         if found.written_at is None:
             return StepProof(at=now)  # Meshward hasn't written any yet
         expires_at = issuer_of(name_of(renewal.cluster), found.certificate).not_valid_after_utc
-        verdict = await ensure_reloaded(renewal, mesh, found.written_at, expires_at, now)
-        return require_passed(renewal.cluster, verdict)
+        return require_passed(renewal.cluster, issuer_gate(await mesh.identity_pods(now), expires_at, found.written_at))
+
+
+@activity(app)
+async def look_for_missed_renewal(renewal: IssuerRenewal) -> ReloadLook:
+    """Which replicas seem to have missed the renewal; those that did minutes ago as well are restarted."""
+    async with services().rotator.linkerd.mesh(renewal.cluster, renewal.trust_domain) as mesh:
+        found, now = await mesh.issuer(), services().now()
+        if found.written_at is None:
+            return ReloadLook()
+        expires_at = issuer_of(name_of(renewal.cluster), found.certificate).not_valid_after_utc
+        return await look_at_reload(renewal, mesh, found.written_at, expires_at, now)
 
 
 async def _require_trusted(

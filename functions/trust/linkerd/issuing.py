@@ -1,31 +1,34 @@
 """How a member gets an issuer, and how that is proven live: in a rotation, and when an issuer is due by its age."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
+from msgspec.structs import replace
 
+from functions.engine.activities import Activity
+from functions.engine.durable import MINUTE, DeadlinePassed, Runbook, Steps
 from functions.engine.logs import log
 from functions.trust.gates import roots_of
 from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import issuer_certificate
-from shared.domain.trust.linkerd.facts import IssuerSecret
+from shared.domain.trust.linkerd.facts import IssuerSecret, ReloadLook
 from shared.domain.trust.linkerd.fitness import require_config
-from shared.domain.trust.linkerd.gates import issuer_gate, pods_without_reload
-from shared.domain.trust.linkerd.issuers import IssuerRenewal, require_possession
+from shared.domain.trust.linkerd.gates import pods_without_reload
+from shared.domain.trust.linkerd.issuers import IssuerRenewal, require_possession, require_signer_trusted
 from shared.domain.trust.linkerd.owners import require_no_other_owner
 from shared.domain.trust.linkerd.waves import next_restarts
 from shared.domain.trust.phases import Slot
 from shared.domain.trust.signals import ReloadMissed
-from shared.domain.trust.state import Member
-from shared.domain.trust.verdicts import GateVerdict
+from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
 
 if TYPE_CHECKING:
     from shared.adapters.meshes.linkerd import LinkerdMesh
 
+BETWEEN_LOOKS = 2 * MINUTE
 PAUSE_AFTER_WRITE_SECONDS = 5.0  # pods tell their age in whole seconds
 
 
@@ -63,23 +66,51 @@ async def replace_issuer(
     require_config(name, await mesh.config(), member.trust_domain)
     held_under = require_possession(name, found, roots, now)
     signer = signer or held_under
+    bundle = (await mesh.bundle()).pem
+    require_signer_trusted(name, signer.certificate, bundle)
     public, private = new_key()
     lifetime = member.policy.issuer_lifetime
     unsigned = issuer_certificate(member.trust_domain, public, signer.certificate, now, lifetime)
     issuer = await services().rotator.key_vault.sign(unsigned, signer.name, signer.version)
-    bundle = (await mesh.bundle()).pem
     await mesh.write_issuer(found, certificate=pem(issuer), key=private, bundle=bundle, now=now)
     return signer
 
 
-async def ensure_reloaded(
-    member: Member | IssuerRenewal, mesh: "LinkerdMesh", written_at: datetime, expires_at: datetime, now: datetime
-) -> GateVerdict:
-    """Restart replicas of the identity controller that missed the new issuer; whether every replica uses it."""
-    replicas = await mesh.identity_pods(now)
-    if missed := pods_without_reload(replicas, expires_at, written_at, now):
-        stale = [p for p in await mesh.pod_proxies() if p.id in missed]
-        for workload in next_restarts(await mesh.workloads(), stale, now, member.policy):
+async def look_at_reload(
+    of: Member | IssuerRenewal, mesh: "LinkerdMesh", written_at: datetime, expires_at: datetime, now: datetime
+) -> ReloadLook:
+    """Which replicas of the identity controller seem to have missed the new issuer.
+
+    Those that were `suspected` minutes ago, and still are, are restarted: outside of maintenance windows, too, where
+    what they use would expire first.
+    """
+    suspects = pods_without_reload(await mesh.identity_pods(now), expires_at, written_at, now)
+    missed = [replica for replica in suspects if replica.pod in of.suspected]
+    if missed:
+        names = [replica.pod for replica in missed]
+        stale = [p for p in await mesh.pod_proxies() if p.id in names]
+        ends = min((replica.issuer_expires_at or now for replica in missed), default=None)
+        due = next_restarts(await mesh.workloads(), stale, now, of.policy, since=written_at, deadline=ends)
+        for workload in due:
             await mesh.restart(workload, now)
-            log(ReloadMissed(cluster=member.cluster, pods=missed))
-    return issuer_gate(replicas, expires_at, written_at)
+            log(ReloadMissed(cluster=of.cluster, pods=names))
+    return ReloadLook(pods=[replica.pod for replica in suspects])
+
+
+def until_live[Of: (Member, IssuerRenewal)](
+    run: Runbook,
+    verify: Activity[Of, StepProof],
+    look: Activity[Of, ReloadLook],
+    of: Of,
+    *,
+    first_look_after: timedelta = 2 * MINUTE,
+) -> Steps[StepProof]:
+    """Wait until each replica uses the new issuer; one that seems to have missed it in two looks is restarted."""
+    try:
+        return (yield from run.step(verify, of, every=MINUTE / 2, deadline=first_look_after))
+    except DeadlinePassed:
+        seen = yield from run.step(look, of)
+    if seen.pods:
+        yield from run.pause(BETWEEN_LOOKS)
+        yield from run.step(look, replace(of, suspected=seen.pods))
+    return (yield from run.step(verify, of, every=MINUTE / 2))

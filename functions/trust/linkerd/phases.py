@@ -2,7 +2,7 @@
 
 prepare                       is it fit?
 distribute, retire, withdraw  the phase's bundle, restarts: control plane first, then workloads; the gate
-activate, reissue             an issuer under the phase's root, live in each replica
+activate, reissue             an issuer under the phase's root, live in each replica; on the way back both roots first
 settle, resettle              every leaf renewed since; in mode swift by restarts
 replace                       all of that at once, under an expired root
 """
@@ -15,7 +15,14 @@ from functions.trust.linkerd.bundle_steps import (
     ensure_workloads,
     verify_trust,
 )
-from functions.trust.linkerd.issuer_steps import ensure_issuer, ensure_renewed, verify_issuer, verify_leaves
+from functions.trust.linkerd.issuer_steps import (
+    ensure_issuer,
+    ensure_renewed,
+    look_for_missed,
+    verify_issuer,
+    verify_leaves,
+)
+from functions.trust.linkerd.issuing import until_live
 from shared.domain.trust.linkerd.waves import restartable
 from shared.domain.trust.phases import Mode, Phase
 from shared.domain.trust.plan import MemberPlan
@@ -38,7 +45,15 @@ def _spread(run: Runbook, member: Member) -> Steps[StepProof]:
 def _issue(run: Runbook, member: Member) -> Steps[StepProof]:
     """An issuer under the phase's root, live."""
     yield from run.step(ensure_issuer, member)
-    return (yield from run.step(verify_issuer, member))
+    return (yield from until_live(run, verify_issuer, look_for_missed, member))
+
+
+def _reissue(run: Runbook, member: Member) -> Steps[StepProof]:
+    """Both roots in every proxy, where somebody has taken one out; then an issuer under the old root, live."""
+    yield from run.step(ensure_bundle, member)
+    yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
+    yield from run.step(ensure_workloads, member)
+    return (yield from _issue(run, member))
 
 
 def _settle(run: Runbook, member: Member) -> Steps[StepProof]:
@@ -53,7 +68,7 @@ def _replace(run: Runbook, member: Member) -> Steps[StepProof]:
     yield from run.step(ensure_bundle, member)
     yield from run.step(ensure_issuer, member)
     yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
-    yield from run.step(verify_issuer, member)
+    yield from until_live(run, verify_issuer, look_for_missed, member)
     yield from run.step(ensure_workloads, member)
     return (yield from run.step(verify_trust, member))
 
@@ -64,7 +79,7 @@ PHASES = {
     Phase.ACTIVATE: _issue,
     Phase.SETTLE: _settle,
     Phase.RETIRE: _spread,
-    Phase.REISSUE: _issue,
+    Phase.REISSUE: _reissue,
     Phase.RESETTLE: _settle,
     Phase.WITHDRAW: _spread,
     Phase.REPLACE: _replace,

@@ -1,5 +1,6 @@
 """Restarts of a member's workloads, wave by wave, until no proxy lacks what the phase needs."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from functions.engine.logs import log
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 
 async def ensure_restarted(
-    member: Member, mesh: "LinkerdMesh", lacking: list[Proxy], proxies: list[Proxy]
+    member: Member, mesh: "LinkerdMesh", lacking: list[Proxy], proxies: list[Proxy], since: datetime
 ) -> StepProof:
-    """Restart the next wave of proxies that lack something; raises NotConverged until none is left."""
+    """Restart the next wave of proxies that lack what is there `since`; raises NotConverged until none is left."""
     now, workloads = services().now(), await mesh.workloads()
     stale = restartable(workloads, lacking)
-    for workload in next_restarts(workloads, stale, now, member.policy):
+    for workload in next_restarts(workloads, stale, now, member.policy, since=since):
         await mesh.restart(workload, now)
         log(WorkloadRestarted(cluster=member.cluster, workload=workload.id, phase=member.phase))
     if stale or rolling(workloads, [p for p in proxies if p.roots is None]):

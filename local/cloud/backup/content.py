@@ -3,6 +3,8 @@
 Rules (AKS backup and Velero docs):
 - System namespaces are left out, and so is what a cluster recreates by itself (objects with an owner, events).
 - A restored object is a new one: without the uid, resourceVersion, status, volume and cluster IP of the old one.
+- A backup may be told which kinds and which labels to take, as a restore may; namespaces come with what is in them. One
+  of several label selectors is enough (the docs don't say so).
 - Namespaces are renamed by the restore's mapping; an object that exists already is skipped unless the policy is Patch.
 - Velero's order: namespaces, claims, secrets, config maps, service accounts, pods, then the rest.
 """
@@ -36,14 +38,8 @@ def captured(source: SimulatedCluster | None, parameters: dict[str, Any]) -> lis
 
 def restored(objects: Iterable[Object], criteria: dict[str, Any]) -> Iterator[Object]:
     """The objects that a restore with these criteria makes, in the order it makes them."""
-    excluded = {_kind_name(name) for name in criteria.get("excludedResourceTypes") or []}
-    only = {_kind_name(name) for name in criteria.get("includedResourceTypes") or []}
     mapping = criteria.get("namespaceMappings") or {}
-    for object in objects:
-        names = _kind_names(object)
-        chosen = not names & excluded and (not only or names & {"namespace", *only})
-        if chosen and _is_included(object, criteria):
-            yield _as_new_object(object, mapping)
+    return (_as_new_object(object, mapping) for object in objects if _is_included(object, criteria))
 
 
 def make(cluster: SimulatedCluster, object: Object, criteria: dict[str, Any]) -> str | None:
@@ -63,7 +59,21 @@ def _is_included(object: Object, parameters: dict[str, Any]) -> bool:
     included, excluded = parameters.get("includedNamespaces"), parameters.get("excludedNamespaces") or ()
     if namespace in _SYSTEM_NAMESPACES or namespace in excluded or (included and namespace not in included):
         return False
-    return not object["metadata"].get("ownerReferences")
+    chosen = object["kind"] == "Namespace" or (_is_of_kinds(object, parameters) and _is_labelled(object, parameters))
+    return chosen and not object["metadata"].get("ownerReferences")
+
+
+def _is_of_kinds(object: Object, parameters: dict[str, Any]) -> bool:
+    excluded = {_kind_name(name) for name in parameters.get("excludedResourceTypes") or []}
+    only = {_kind_name(name) for name in parameters.get("includedResourceTypes") or []}
+    names = _kind_names(object)
+    return not names & excluded and (not only or bool(names & only))
+
+
+def _is_labelled(object: Object, parameters: dict[str, Any]) -> bool:
+    selectors = parameters.get("labelSelectors") or []
+    labels = {f"{key}={value}" for key, value in (object["metadata"].get("labels") or {}).items()}
+    return not selectors or any(labels.issuperset(selector.split(",")) for selector in selectors)
 
 
 def _namespace_of(object: Object) -> str:

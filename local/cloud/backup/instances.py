@@ -5,13 +5,13 @@ Rules (seen in recorded traffic, unless said otherwise):
 - A PUT is 202 without a body. Until its operation ends a new instance can't be read; then it is ConfiguringProtection
   for a while, and backup and delete are refused. One that is there is UpdatingProtection meanwhile and shows its former
   policy. A PUT that changes no policy is 200.
-- An instance that could not be validated ends up as ProtectionError.
+- Since API 2025-09-01, its vault's soft delete has to be AlwaysOn (reported by users: azurerm issue 33194).
+- An instance that could not be validated is in ProtectionError until a sync validates it, which shows a little later.
+  A sync does nothing to one that isn't in error (Azure Service Operator syncs so; not recorded).
 - A read may go backward: `backward_reads` orders how many.
 - The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
-- While a vault is immutable, locked or not, what it has recovery points of that aren't expired yet isn't deleted (Azure
-  Backup docs; the code of the refusal is from memory).
-- A deleted instance stays soft-deleted for the vault's days, and keeps its name; then it is gone (Azure Backup docs;
-  the code of the refusal is from memory).
+- While a vault is immutable, locked or not, what has recovery points that aren't expired isn't deleted. A deleted
+  instance is soft-deleted for the vault's days, and keeps its name (Azure Backup docs; refusals from memory).
 """
 
 import uuid
@@ -20,8 +20,9 @@ from datetime import datetime
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, iso, not_found
+from local.cloud.backup.instance_rows import INSTANCES, instance_of, policy_of, set_state
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import API, PROVIDER, VAULT, BackupOperations, error_info, refusal
+from local.cloud.backup.protocol import API, PROVIDER, VAULT, BackupOperations, error_info, refusal, refuse_soft_delete
 from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, retention_seconds
 from local.cloud.vaults import CriticalCheck, immutability_of, vault_of
@@ -31,8 +32,8 @@ VALIDATE_SECONDS = 45.0
 CREATE_SECONDS = 10.0
 UPDATE_SECONDS = 60.0
 CONFIGURE_SECONDS = 60.0
+TAKE_UP_SECONDS = 20.0  # from the end of a sync until the instance shows it
 DELETE_SECONDS = 60.0
-INSTANCES = f"{PROVIDER}/backupVaults/backupInstances"
 _ONE = f"{VAULT}/backupInstances/{{instance}}"
 _STATE_AFTER = {
     "stopProtection": "ProtectionStopped",
@@ -40,15 +41,6 @@ _STATE_AFTER = {
     "resumeProtection": "ProtectionConfigured",
     "resumeBackups": "ProtectionConfigured",
 }
-_PARAMETERS = (
-    "includedNamespaces",
-    "excludedNamespaces",
-    "includedResourceTypes",
-    "excludedResourceTypes",
-    "labelSelectors",
-    "includedVolumeTypes",
-    "backupHookReferences",
-)
 
 
 class BackupInstances:
@@ -66,6 +58,7 @@ class BackupInstances:
         arm.wire.mount(
             [
                 Route("POST", f"{VAULT}/validateForBackup", self._validate),
+                Route("POST", f"{_ONE}/sync", self._sync),
                 Route("PUT", _ONE, self._put),
                 Route("GET", _ONE, self._get),
                 Route("GET", f"{_ONE}/operationResults/{{operation}}", self._result),
@@ -87,7 +80,7 @@ class BackupInstances:
 
     def add_configured(self, id: str, properties: dict[str, Any]) -> Resource:
         """An instance as if it had been protected for long."""
-        instance = _instance(id, properties, "ProtectionConfigured")
+        instance = instance_of(id, properties, "ProtectionConfigured")
         instance["properties"]["provisioningState"] = "Succeeded"
         return self._arm.store(instance)
 
@@ -117,7 +110,9 @@ class BackupInstances:
     def _put(self, call: CloudRequest) -> Reply:
         if (vault := self._arm.find(vault_of(call.path))) is None:
             return not_found(call)
-        if refused := self._refuse_second_instance(cluster_id(call.body["properties"]), call.path):
+        security = vault["properties"]["securitySettings"]["softDeleteSettings"]
+        refused = refuse_soft_delete(call, security["state"])
+        if refused := refused or self._refuse_second_instance(cluster_id(call.body["properties"]), call.path):
             return refused
         if call.path.lower() in self.soft_deleted:
             return refusal("UserErrorSoftDeletedInstanceExists", "A soft-deleted backup instance has this name.")
@@ -125,9 +120,9 @@ class BackupInstances:
             return self._requested_reply(vault, call.path)
         old = self._arm.find(call.path)
         before = old["properties"]["currentProtectionState"] if old else "ConfiguringProtection"
-        instance = _instance(old["id"] if old else call.path, call.body["properties"], before)
+        instance = instance_of(old["id"] if old else call.path, call.body["properties"], before)
         instance["properties"]["provisioningState"] = "Succeeded"
-        if old and _policy(old).lower() == _policy(instance).lower():
+        if old and policy_of(old).lower() == policy_of(instance).lower():
             old.update(instance)  # in place: an operation under way goes on with it
             return Reply(body=old)
         self._requested[call.path.lower()] = self._begin(vault, instance, old, before)
@@ -136,7 +131,7 @@ class BackupInstances:
     def _begin(self, vault: Resource, instance: Resource, old: Resource | None, before: str) -> Operation:
         if old is None:
             return self._operations.begin(self.create_seconds, lambda _: self._finish_creating(vault, instance))
-        _set_state(old, "UpdatingProtection")
+        set_state(old, "UpdatingProtection")
         return self._operations.begin(self.update_seconds, lambda _: self._finish_updating(old, instance, before))
 
     def _requested_reply(self, vault: Resource, path: str) -> Reply:
@@ -159,7 +154,7 @@ class BackupInstances:
             raise failure
 
     def _finish_updating(self, old: Resource, new: Resource, before: str) -> None:
-        _set_state(old, before)
+        set_state(old, before)
         self._end_request(old)
         old.update(new)
 
@@ -172,14 +167,38 @@ class BackupInstances:
         try:
             self._readiness.require_protectable(vault, instance["properties"])
         except OperationFailed as failure:
-            error = error_info(failure.code, failure.message)
-            status = {"status": "ConfiguringProtectionFailed", "errorDetails": error}
-            instance["properties"].update(
-                protectionStatus=status, currentProtectionState="ProtectionError", protectionErrorDetails=error
-            )
+            self.fail_protection(instance, failure)
         else:
-            _set_state(instance, "ProtectionConfigured")
+            set_state(instance, "ProtectionConfigured")
+            self._arm.store(instance)
+
+    def fail_protection(self, instance: Resource, failure: OperationFailed) -> None:
+        """Let the protection of the instance be in error."""
+        error = error_info(failure.code, failure.message)
+        status = {"status": "ConfiguringProtectionFailed", "errorDetails": error}
+        instance["properties"].update(
+            protectionStatus=status, currentProtectionState="ProtectionError", protectionErrorDetails=error
+        )
         self._arm.store(instance)
+
+    def _sync(self, call: CloudRequest) -> Reply:
+        instance = self._arm.find(call.path.rpartition("/")[0])
+        if instance is None:
+            return not_found(call)
+        vault = self._arm.resources[vault_of(call.path).lower()]
+        operation = self._operations.begin(VALIDATE_SECONDS, lambda _: self._take_up(vault, instance))
+        return self._operations.accepted(vault, operation)
+
+    def _take_up(self, vault: Resource, instance: Resource) -> None:
+        if instance["properties"]["currentProtectionState"] != "ProtectionError":
+            return
+        self._readiness.require_protectable(vault, instance["properties"])
+        self._arm.clock.after(TAKE_UP_SECONDS, lambda: self._configure(vault, instance))
+
+    def _configure(self, vault: Resource, instance: Resource) -> None:
+        instance["properties"].pop("protectionErrorDetails", None)
+        set_state(instance, "ConfiguringProtection")
+        self._arm.clock.after(CONFIGURE_SECONDS, lambda: self._finish_configuring(vault, instance))
 
     def _get(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path)
@@ -189,7 +208,7 @@ class BackupInstances:
         shown = deepcopy(instance)
         if self.backward_reads and instance["properties"]["currentProtectionState"] == "ProtectionConfigured":
             self.backward_reads -= 1
-            _set_state(shown, "ConfiguringProtection")
+            set_state(shown, "ConfiguringProtection")
         return shown
 
     def _delete(self, call: CloudRequest) -> Reply:
@@ -235,7 +254,7 @@ class BackupInstances:
         now, key = self._arm.clock.time(), instance["id"].lower()
         purged_at = now + settings["retentionDurationInDays"] * 86_400
         deleted = deepcopy(instance)
-        _set_state(deleted, "SoftDeleted")
+        set_state(deleted, "SoftDeleted")
         info = {
             "deletionTime": iso(now),
             "billingEndDate": iso(purged_at),
@@ -268,29 +287,10 @@ class BackupInstances:
         if instance["properties"]["currentProtectionState"] == state:
             return Reply()
         vault = self._arm.resources[vault_of(path).lower()]
-        operation = self._operations.begin(CREATE_SECONDS, lambda _: _set_state(instance, state))
+        operation = self._operations.begin(CREATE_SECONDS, lambda _: set_state(instance, state))
         return self._operations.accepted(vault, operation)
 
     def _list_of_cluster(self, call: CloudRequest) -> Reply:
         cluster = f"/{call.params['resource']}".lower()
         found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == cluster]
         return Reply(body={"value": [self._shown(instance) for instance in found]})
-
-
-def _instance(id: str, sent: dict[str, Any], state: str) -> Resource:
-    properties = deepcopy(sent)
-    parameters = properties["policyInfo"].get("policyParameters") or {}
-    for listed in parameters.get("backupDatasourceParametersList") or []:
-        listed.update({name: listed.get(name) for name in _PARAMETERS})
-    properties["protectionStatus"] = {"status": state}
-    properties["currentProtectionState"] = state
-    return {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": INSTANCES}
-
-
-def _policy(instance: Resource) -> str:
-    return str(instance["properties"]["policyInfo"]["policyId"])
-
-
-def _set_state(instance: Resource, state: str) -> None:
-    instance["properties"]["protectionStatus"] = {"status": state}
-    instance["properties"]["currentProtectionState"] = state

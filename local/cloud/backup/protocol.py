@@ -18,6 +18,7 @@ VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PR
 API = "2026-06-01"
 _REGION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}"
 _GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/locations/{{region}}"
+ALWAYS_ON_SINCE = "2025-09-01"
 _YEAR_ONE = "0001-01-01T00:00:00Z"
 
 
@@ -44,6 +45,17 @@ def _user_error(code: str, message: str, **info: Any) -> dict[str, Any]:
 def refusal(code: str, message: str) -> Reply:
     """400 with a user error."""
     return Reply(status=400, body={"error": _user_error(code, message)})
+
+
+def refuse_soft_delete(call: CloudRequest, state: str) -> Reply | None:
+    """The refusal of API versions that take no vault with soft delete in another state, nor instances of one."""
+    if call.api_version < ALWAYS_ON_SINCE or state.lower() == "alwayson":
+        return None
+    return refusal(
+        "UserErrorSoftDeleteNotAlwaysOn",  # the code is from memory
+        "This API version requires backup vaults to have the soft delete setting configured to Enable Always-On "
+        "Soft Delete.",
+    )
 
 
 def _failure(code: str, message: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from local.cloud.arm import REGION, Arm, Resource, not_found
 from local.cloud.backup.content import Object
 from local.cloud.backup.instances import BackupInstances
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, refusal
+from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, refusal, refuse_soft_delete
 from local.cloud.backup.readiness import Readiness
 from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.seed import POLICY, Seed, instance_properties
@@ -35,7 +35,6 @@ from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 20.0
 DELETE_SECONDS = 30.0
-ALWAYS_ON_SINCE = "2025-09-01"
 _VAULTS = f"{PROVIDER}/backupVaults"
 _POLICIES = f"{_VAULTS}/backupPolicies"
 
@@ -140,7 +139,7 @@ class BackupVaultService:
         return self._arm.store(vault)
 
     def _refuse(self, call: CloudRequest, old: Resource | None) -> Reply | None:
-        if refused := _refuse_soft_delete(call, call.body["properties"].get("securitySettings") or {}):
+        if refused := _refuse_sent(call, call.body["properties"].get("securitySettings") or {}):
             return refused
         types = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
         if unsupported := sorted(types & self.unsupported_redundancy):
@@ -176,7 +175,7 @@ class BackupVaultService:
             return not_found(call)
         changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
         security = changes.get("securitySettings") or {}
-        refused = _refuse_soft_delete(call, security) if security.get("softDeleteSettings") else None
+        refused = _refuse_sent(call, security) if security.get("softDeleteSettings") else None
         if refused := refused or _refuse_change(vault["properties"], changes):
             return refused
         if "securitySettings" in changes:
@@ -236,15 +235,8 @@ class BackupVaultService:
         return self._arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
 
 
-def _refuse_soft_delete(call: CloudRequest, sent: dict[str, Any]) -> Reply | None:
-    state = _security(sent)["softDeleteSettings"]["state"]
-    if call.api_version < ALWAYS_ON_SINCE or state.lower() == "alwayson":
-        return None
-    return refusal(
-        "UserErrorSoftDeleteNotAlwaysOn",  # the code is from memory
-        "This API version requires backup vaults to have the soft delete setting configured to Enable Always-On "
-        "Soft Delete.",
-    )
+def _refuse_sent(call: CloudRequest, sent: dict[str, Any]) -> Reply | None:
+    return refuse_soft_delete(call, _security(sent)["softDeleteSettings"]["state"])
 
 
 def _security(sent: dict[str, Any]) -> dict[str, Any]:

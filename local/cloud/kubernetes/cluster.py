@@ -41,6 +41,7 @@ class SimulatedCluster(Store):
         self.programs: dict[str, Exit] = {}  # images whose program ends by itself, and how
         self.unpullable: set[str] = set()  # images that no registry has
         self.is_full = False  # no node takes another pod
+        self.lost_nodes: set[str] = set()  # nobody knows what runs there
         self.enforces_policies = True  # an engine keeps pods to the NetworkPolicies
         self.mount_seconds = 90.0  # the longest that a mounted ConfigMap or Secret lags behind
         self._addresses = count()

@@ -10,6 +10,7 @@ import math
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.objects import Object, is_ready, share
+from local.cloud.kubernetes.pod_status import stopped
 
 _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 
@@ -23,6 +24,16 @@ def evict(cluster: SimulatedCluster, pod: Object, *, dry_run: bool) -> None:
                 _spend(cluster, budget)
     if not dry_run:
         cluster.delete("Pod", meta["namespace"], meta["name"])
+
+
+def evict_for_pressure(cluster: SimulatedCluster, pod: Object) -> None:
+    """Let the pod's node end it for lack of memory, whatever its budget: it stays as Failed, beside the one that takes
+    its place.
+    """
+    ended = {"terminated": {"exitCode": 137, "reason": "Error"}}
+    cluster.set_status(pod, **stopped(pod, ended, "Failed", reason="Evicted", message="The node was low on memory."))
+    if cluster.mesh:
+        cluster.mesh.stop(pod)
 
 
 def _spend(cluster: SimulatedCluster, budget: Object) -> None:

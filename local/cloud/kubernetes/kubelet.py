@@ -53,6 +53,8 @@ class Kubelet:
             self._ending.discard(uid)
             if self.cluster.mesh:
                 self.cluster.mesh.stop(pod)
+        elif pod["spec"].get("nodeName") in self.cluster.lost_nodes:
+            return
         elif "deletionTimestamp" in pod["metadata"] and uid not in self._ending:
             self._ending.add(uid)
             grace = min(_END_SECONDS, pod["spec"].get("terminationGracePeriodSeconds", 30))
@@ -61,7 +63,8 @@ class Kubelet:
     def _after(self, seconds: float, pod: Object, step: Callable[[Object], object]) -> None:
         def go() -> None:
             current = self.cluster.current(pod)
-            if current and not has_ended(current):
+            lost = current and current["spec"].get("nodeName") in self.cluster.lost_nodes
+            if current and not has_ended(current) and not lost:
                 step(current)
 
         self.cluster.clock.after(seconds, go)
@@ -79,7 +82,7 @@ class Kubelet:
             self.cluster.set_status(pod, conditions=[waiting])
             self._after(_PROBE_SECONDS, pod, self._start)
             return
-        node = pod["spec"].get("nodeName") or node_name(int(spread(pod, NODES)))
+        node = pod["spec"].get("nodeName") or self._node_for(pod)
         pod = self.cluster.update({**pod, "spec": {**pod["spec"], "nodeName": node}})
         first = "startTime" not in pod["status"]
         if first:
@@ -87,6 +90,10 @@ class Kubelet:
             if "activeDeadlineSeconds" in pod["spec"]:
                 self._after(pod["spec"]["activeDeadlineSeconds"], pod, self._expire)
         self._run(pod, restarts=0 if first else restart_count(pod) + 1)
+
+    def _node_for(self, pod: Object) -> str:
+        living = [name for name in map(node_name, range(NODES)) if name not in self.cluster.lost_nodes]
+        return living[int(spread(pod, len(living)))]
 
     def _unschedulable_reason(self, pod: Object) -> str:
         """Why no node takes the pod: a claim that isn't bound, or no room."""

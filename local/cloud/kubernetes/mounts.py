@@ -48,7 +48,7 @@ class Mount:
         found = self._cluster.find(self._kind, self._pod["metadata"]["namespace"], self._name)
         content = (found or {}).get("data") or {}
         if self._kind == "Secret":
-            content = {name: base64.b64decode(value).decode() for name, value in content.items()}
+            content = {name: base64.b64decode(value).decode(errors="replace") for name, value in content.items()}
         if found is None or content == self.files:
             return False
         self.files = content

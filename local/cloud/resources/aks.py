@@ -4,6 +4,7 @@ Rules:
 - Clusters come from outside (`add`), as an infrastructure team's pipeline makes them; the API reads them.
 - A cluster of the same name that is made again has the same id, another `resourceUID` and another identity. No answer
   has `systemData` (seen in recorded traffic).
+- An id comes back in whatever case: `spell` says how it is written this time.
 - The provider's own errors are flat, without `error` around them (seen in recorded traffic).
 - Operations of trusted access carry an `error` although they succeed (seen in recorded traffic).
 """
@@ -49,10 +50,11 @@ class Aks:
     ) -> None:
         self._arm, self._groups, self._kubernetes, self._announce = arm, groups, kubernetes, announce
         self.api_servers: dict[str, tuple[str, bytes]] = {}  # URL and authority of those that aren't simulated
+        self.spell: Callable[[str], str] = str
         self._stale_errors: dict[str, dict[str, Any]] = {}
         routes = [
-            Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", arm.list_of(TYPE)),
-            Route("GET", _GROUP + f"/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", self._list),
+            Route("GET", _GROUP + f"/providers/{TYPE}", self._list),
             Route("GET", _CLUSTER, self._get),
             Route("POST", _CLUSTER + "/listClusterUserCredential", self._credential),
             Route("POST", _CLUSTER + "/listClusterAdminCredential", self._no_static_credential),
@@ -153,13 +155,18 @@ class Aks:
         }
         self._announce(event | overrides)
 
+    def _list(self, call: CloudRequest) -> Reply:
+        listed = self._arm.list_of(TYPE)(call).body["value"]
+        return Reply(body={"value": [cluster | {"id": self.spell(cluster["id"])} for cluster in listed]})
+
     def _get(self, call: CloudRequest) -> Reply:
         """The cluster, whose API server has the name at which it is on loopback."""
         reply = self._arm.get(call)
         if reply.status != HTTPStatus.OK:
             return reply
         server, _ = self._api_server(reply.body["name"])
-        return Reply(body=reply.body | {"properties": reply.body["properties"] | {"fqdn": urlsplit(server).hostname}})
+        shown = reply.body["properties"] | {"fqdn": urlsplit(server).hostname}
+        return Reply(body=reply.body | {"id": self.spell(reply.body["id"]), "properties": shown})
 
     def _api_server(self, name: str) -> tuple[str, bytes]:
         """URL and authority."""

@@ -14,6 +14,7 @@ from local.cloud.wire import CloudRequest, Reply, Route
 
 INSTALL_SECONDS = 240.0
 DELETE_SECONDS = 60.0
+VERSION = "0.0.3004-2"
 TYPE = "Microsoft.KubernetesConfiguration/extensions"
 BACKUP_EXTENSION = "microsoft.dataprotection.kubernetes"
 _CLUSTER = "/subscriptions/{subscription}/resourceGroups/{group}/providers/{rp}/{kind}/{cluster}"
@@ -40,6 +41,17 @@ class Extensions:
         """Let the next installation fail."""
         self._failures.append(OperationFailed(code, message))
 
+    def add(self, cluster: Resource, *, name: str, account: str) -> Resource:
+        """Make a backup extension exist that stores to this account, as somebody else has installed it."""
+        at = "configuration.backupStorageLocation"
+        settings = {f"{at}.config.storageAccount": account, f"{at}.config.resourceGroup": "rg-theirs"}
+        settings[f"{at}.config.subscriptionId"] = cluster["id"].split("/")[2]
+        sent = {"extensionType": BACKUP_EXTENSION, "configurationSettings": settings}
+        extension = self._fresh(f"{cluster['id']}/providers/{TYPE}/{name}", sent, None)
+        identity = self._arm.system_identity(f"ext-{name}-{cluster['name']}")
+        outcome = {"provisioningState": "Succeeded", "currentVersion": VERSION, "aksAssignedIdentity": identity}
+        return self._arm.store(extension | {"properties": extension["properties"] | outcome})
+
     def _list(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{call.path}/")), "nextLink": None})
 
@@ -47,27 +59,27 @@ class Extensions:
         if self._arm.find(call.path.rsplit("/providers/", 1)[0]) is None:
             return not_found(call)
         existing = self._arm.find(call.path)
-        extension = self._arm.store(self._fresh(call, existing))
+        extension = self._arm.store(self._fresh(call.path, call.body["properties"], existing))
         failure = self._failures.popleft() if self._failures else None
         operation = self._arm.begin(INSTALL_SECONDS, lambda _: self._install(call, failure))
         headers = self._headers(call, operation)
         return Reply(status=200 if existing else 201, body=extension, headers=headers | {"Location": self._url(call)})
 
-    def _fresh(self, call: CloudRequest, existing: Resource | None) -> Resource:
+    def _fresh(self, id: str, sent: dict[str, Any], existing: Resource | None) -> Resource:
         now = self._arm.clock.now().isoformat()
         created = existing["systemData"]["createdAt"] if existing else now
         author = {"createdBy": None, "createdByType": None, "lastModifiedBy": None, "lastModifiedByType": None}
         identity = existing["properties"]["aksAssignedIdentity"] if existing else None
         return {
-            "id": call.path,
-            "name": call.params["name"],
+            "id": id,
+            "name": id.rpartition("/")[2],
             "type": TYPE,
             "properties": {
                 "autoUpgradeMinorVersion": True,
                 "releaseTrain": "Stable",
                 "configurationSettings": {},
                 "configurationProtectedSettings": {},
-                **call.body["properties"],
+                **sent,
                 "currentVersion": None,
                 "provisioningState": "Updating" if existing else "Creating",
                 "statuses": [],
@@ -81,7 +93,7 @@ class Extensions:
         extension = self._arm.find(call.path)
         if extension is None:
             raise OperationFailed("ResourceNotFound", "The extension was deleted while it was being installed.")
-        outcome: dict[str, Any] = {"provisioningState": "Succeeded", "currentVersion": "0.0.3004-2"}
+        outcome: dict[str, Any] = {"provisioningState": "Succeeded", "currentVersion": VERSION}
         if failure:
             info = {"code": failure.code, "message": failure.message, "target": None, "details": None}
             outcome = {"provisioningState": "Failed", "errorInfo": info}

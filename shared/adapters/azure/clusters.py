@@ -4,7 +4,7 @@ Lists are read as they stand on the wire. The SDK makes some hundred objects of 
 milliseconds: for a fleet of a thousand, seconds of every look at who takes part.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from azure.core.rest import HttpRequest
@@ -28,19 +28,20 @@ class Clusters(Management):
 
     async def list(self) -> list[Cluster]:
         """Every cluster of every subscription in the settings."""
-        return [c for s in self._settings.subscriptions async for c in self._found(s)]
+        return [c for s in self._settings.subscriptions for c in await self._listed(s)]
 
-    async def _found(self, subscription: str) -> AsyncIterator[Cluster]:
+    async def _listed(self, subscription: str) -> Sequence[Cluster]:
+        with translated(f"listing the clusters of subscription {subscription}"):
+            return [c async for page in self._pages(subscription) for c in page]
+
+    async def _pages(self, subscription: str) -> AsyncIterator[Sequence[Cluster]]:
         url = f"{subscription_scope(subscription).collection(CLUSTERS)}?api-version={_API}"
         while url:
-            with translated(f"listing the clusters of subscription {subscription}"):
-                answer = await self._client(subscription).send_request(HttpRequest("GET", url))
-                answer.raise_for_status()
-                require_value(answer)
-                page = answer.json()
-                clusters = [_cluster(found, subscription) for found in page["value"]]
-            for cluster in clusters:
-                yield cluster
+            answer = await self._client(subscription).send_request(HttpRequest("GET", url))
+            answer.raise_for_status()
+            require_value(answer)
+            page = answer.json()
+            yield [_cluster(found, subscription) for found in page["value"]]
             if page.get("nextLink") == url:
                 raise TemporaryError("PagesRepeat", f"the list of clusters of {subscription} repeats a page")
             url = page.get("nextLink")

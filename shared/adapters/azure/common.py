@@ -18,6 +18,7 @@ from azure.core.exceptions import (
     ClientAuthenticationError,
     DecodeError,
     HttpResponseError,
+    IncompleteReadError,
     ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
@@ -26,14 +27,18 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.identity.aio import ManagedIdentityCredential
 
-from shared.adapters.azure.scope import WithinFleet
+from shared.adapters.azure.outlet import acting, through
+from shared.adapters.azure.scope import resource_manager
 from shared.domain.errors import PermanentError, TemporaryError, service_code, shown
 from shared.settings import Settings
 
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
 _WHOM = re.compile(r"(?<=The client )'[^']*' with object id '[^']*' ")
-_LONGEST_ANSWER = 500  # characters: the names of an action and of a scope are together longer than other quotes
+# The right that is missing, and where: of two that are named, the second is.
+_RIGHT = re.compile(r"ction:? '([\w./-]{1,100})'(?:[^']{0,40}'(/[^']*)')?", re.ASCII)
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LONGEST_PATH = 500  # characters
 # What the SDKs' models, and what reads them, raise over a body of another form.
 _MISREAD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -80,7 +85,7 @@ class Management:
 
     def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._settings, self._credential = settings, credential
-        self._options = {**NO_RETRY, **options}
+        self._options, self._scope = {**NO_RETRY, **options}, resource_manager(settings)
         self._clients: dict[tuple[object, str], object] = {}
 
     def client[C](self, sdk: Callable[..., C], subscription: str) -> C:
@@ -91,8 +96,7 @@ class Management:
                 credential=self._credential,
                 subscription_id=subscription,
                 base_url=self._settings.arm_url,
-                per_call_policies=[WithinFleet(self._settings.arm_url, self._settings.subscriptions)],
-                **self._options,
+                **through(self._scope, self._options),
             )
         return cast("C", self._clients[key])
 
@@ -160,17 +164,21 @@ def plain(value: object) -> str:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages."""
+    """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages.
+
+    The block is one act, which has bounds (`outlet`).
+    """
     try:
-        yield
+        with acting(doing):
+            yield
     except ClientAuthenticationError as error:
         raise TemporaryError(
             "NoToken", f"{doing}: no token from the managed identity endpoint: {_brief(error)}"
         ) from error
+    except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
+        raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
     except HttpResponseError as error:
         raise _from_status(error, doing) from error
-    except (ServiceRequestError, ServiceResponseError) as error:
-        raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
     except _MISREAD as error:
         raise _unreadable(error, doing) from error
 
@@ -186,7 +194,7 @@ def _from_status(error: HttpResponseError, doing: str) -> PermanentError | Tempo
         return _unreadable(error, doing)
     code = getattr(error.error, "code", None) or f"Http{status}"
     message = f"{doing}: {_brief(error)}"
-    if status in (401, 403) and code != "RequestDisallowedByPolicy":
+    if status in _REFUSED and code != "RequestDisallowedByPolicy":
         return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 412, 429) or status >= 500:
         return TemporaryError(service_code(str(code)), message, _retry_after(error))
@@ -199,6 +207,16 @@ def _retry_after(error: HttpResponseError) -> float | None:
 
 
 def _brief(error: Exception) -> str:
-    """What Azure says; Key Vault names the action in a later line, Resource Manager after whom it refuses."""
+    """What Azure says, as far as it may be quoted; of a refusal, the right that is missing and what was asked for."""
     text = " ".join(str(getattr(error, "message", error))[:5000].split())
-    return shown(_WHOM.sub("", text), _LONGEST_ANSWER)
+    rights = list(_RIGHT.finditer(text)) if getattr(error, "status_code", 0) in _REFUSED else []
+    if not rights:
+        return shown(_WHOM.sub("", text))
+    action, scope = rights[-1].groups()
+    return f"{shown(f'no right to {action}' + (f' at {scope}' if scope else ''))}, asked for {_asked(error)}"
+
+
+def _asked(error: Exception) -> str:
+    """The path of the request that was refused, which is Meshward's own."""
+    request = getattr(getattr(error, "response", None), "request", None)
+    return shown(urlsplit(str(getattr(request, "url", ""))).path, _LONGEST_PATH)

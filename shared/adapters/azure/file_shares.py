@@ -4,6 +4,7 @@ Files are read with the identity's backup intent, which needs a data role and no
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,16 +18,21 @@ from azure.storage.fileshare import DirectoryProperties, FileProperties
 from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
 
 from shared.adapters.azure.common import ACCOUNTS, Management, translated, unless_absent
+from shared.adapters.azure.outlet import Bounds, through
+from shared.adapters.azure.scope import file_share
 from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
 from shared.domain.restores.items import ShareItem
+from shared.domain.restores.lease import Delete
 from shared.domain.restores.manifest import Contents, Manifest, ShareFile, of_files, sample, sampled
 from shared.domain.restores.verification import RestorePlan, RestoreSource
 from shared.domain.restores.workloads import IsolatedCopy
 from shared.domain.times import time_in
 from shared.settings import Settings
 
+# A whole share is one act. Files are as large as they are: of them, parts are read, and the time is bounded.
+_OF_FILES = Bounds(act=math.inf, requests=100_000, visit=480.0)
 _MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
 
 
@@ -83,13 +89,13 @@ class FileShares(Management):
         if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
             raise PermanentError("PlaceTaken", f"share {plan.target} isn't there any more, or isn't Meshward's")
 
-    async def remove(self, plan: RestorePlan) -> list[str]:
+    async def remove(self, plan: RestorePlan, delete: Delete) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
         with translated(f"deleting scratch share {plan.target}"):
             found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
             if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 return []
-            await self._arm(plan).delete(*_names(plan), plan.target)
+            await delete(f"share {plan.target}", lambda: self._arm(plan).delete(*_names(plan), plan.target))
         return [plan.target]
 
     def _arm(self, plan: RestorePlan) -> FileSharesOperations:
@@ -98,11 +104,12 @@ class FileShares(Management):
     def _share(self, account: str, share: str) -> ShareClient:
         name = _account(account).name
         if name not in self._services:
+            url = self._settings.file_url.format(account=name)
             self._services[name] = ShareServiceClient(
-                self._settings.file_url.format(account=name),
+                url,
                 self._credential,
                 token_intent="backup",  # noqa: S106  # no password
-                **self._options,
+                **through(file_share(url), {"bounds": _OF_FILES, **self._options}),
             )
         return self._services[name].get_share_client(share)
 
@@ -140,13 +147,13 @@ def _file(folder: str, item: FileProperties) -> ShareFile:
 
 
 async def _beginning(client: ShareClient, path: str) -> str:
-    download = await client.get_file_client(path).download_file(offset=0, length=100)
+    download = await client.get_file_client(path).download_file(offset=0, length=100, decompress=False)
     return (await download.readall()).decode(errors="replace")
 
 
 async def _digest(client: ShareClient, path: str) -> str:
     digest = hashlib.sha256()
-    download = await client.get_file_client(path).download_file()
+    download = await client.get_file_client(path).download_file(decompress=False)
     async for chunk in download.chunks():
         digest.update(chunk)
     return digest.hexdigest()

@@ -1,6 +1,6 @@
 """Azure Resource Graph: one query over all subscriptions, whatever their number of vaults."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ from azure.mgmt.resourcegraph import models
 from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 
 from shared.adapters.azure.common import NO_RETRY, translated
+from shared.adapters.azure.outlet import through
+from shared.adapters.azure.scope import resource_graph
 from shared.domain.errors import TemporaryError
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
@@ -55,7 +57,9 @@ class Inventory:
 
     def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._subscriptions = settings.subscriptions
-        self._client = ResourceGraphClient(credential, base_url=settings.arm_url, **NO_RETRY, **options)
+        self._client = ResourceGraphClient(
+            credential, base_url=settings.arm_url, **through(resource_graph(settings), {**NO_RETRY, **options})
+        )
 
     async def jobs(self, since: datetime) -> list[WatchedJob]:
         """The backup jobs of all Backup and Recovery Services vaults that are open or have ended since."""
@@ -79,20 +83,22 @@ class Inventory:
         return [Grant(principal=r["principal"], role=name_of(r["role"]), scope=r["scope"]) for r in rows]
 
     async def _rows(self, query: str) -> list[dict[str, str]]:
-        rows: list[dict[str, str]] = []
+        with translated("querying Resource Graph"):
+            return [row async for page in self._pages(query) for row in page]
+
+    async def _pages(self, query: str) -> AsyncIterator[list[dict[str, str]]]:
         token = None
         while True:
             options = models.QueryRequestOptions(skip_token=token, result_format="objectArray")
             request = models.QueryRequest(subscriptions=self._subscriptions, query=query, options=options)
-            with translated("querying Resource Graph"):
-                page = await self._client.resources(request)
+            page = await self._client.resources(request)
             found = msgspec.convert(page.data, list[dict[str, str | None]])
-            rows += [{name: value or "" for name, value in row.items()} for row in found]
+            yield [{name: value or "" for name, value in row.items()} for row in found]
             if page.skip_token and page.skip_token == token:
                 raise TemporaryError("PagesRepeat", "Resource Graph goes on with the page that it has just sent")
             token = page.skip_token
             if not token:
-                return rows
+                return
 
 
 def _item(row: dict[str, str]) -> FoundItem:

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
 from shared.adapters.azure.keys import scheme_of, signed, verifies
+from shared.adapters.azure.outlet import through
+from shared.adapters.azure.scope import key_vault
 from shared.domain.errors import PermanentError, TemporaryError, shown
 from shared.domain.trust.certificates import PublicKey, certificate_in, digest_of, key_digest
 from shared.domain.trust.new_root import CertificateRequest, CertificateVersion, soft_deleted
@@ -35,9 +37,10 @@ class KeyVault:
 
     def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._url, self._vault, self._credential = settings.key_vault_url, settings.key_vault_name, credential
+        self._scope = key_vault(settings)
         self._options = {"verify_challenge_resource": settings.verify_key_vault_domain, **NO_RETRY, **options}
-        self._client = CertificateClient(self._url, credential, **self._options)
-        self._keys = KeyClient(self._url, credential, **self._options)
+        self._client = CertificateClient(self._url, credential, **through(self._scope, self._options))
+        self._keys = KeyClient(self._url, credential, **through(self._scope, self._options))
         self._signers: dict[str, CryptographyClient] = {}
         self._read: dict[tuple[str, str], bytes] = {}
 
@@ -195,7 +198,9 @@ class KeyVault:
         with translated(f"reading certificate {name}"):
             key_id = (await self._client.get_certificate_version(name, version)).key_id
         if key_id not in self._signers:
-            self._signers[str(key_id)] = CryptographyClient(str(key_id), self._credential, **self._options)
+            self._signers[str(key_id)] = CryptographyClient(
+                str(key_id), self._credential, **through(self._scope, self._options)
+            )
         return self._signers[str(key_id)]
 
 

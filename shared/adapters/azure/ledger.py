@@ -16,8 +16,10 @@ from azure.identity.aio import ManagedIdentityCredential
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
 from obstore.store import AzureStore, LocalStore, ObjectStore, from_url
 
-from shared.domain.documents import Document
+from shared.domain.documents import Document, broken
 from shared.domain.errors import TemporaryError
+
+_LARGEST = 64 * 1024 * 1024  # bytes; a manifest of a hundred thousand files has a quarter of that
 
 
 class _Found(NamedTuple):
@@ -28,10 +30,13 @@ class _Found(NamedTuple):
 
 
 class Ledger:
-    """Documents by path; failures of the store are TemporaryError. `options` go to the client of Blob Storage."""
+    """Documents by path; failures of the store are TemporaryError. `options` go to the client of Blob Storage.
 
-    def __init__(self, url: str, credential: AsyncTokenCredential, **options: Any) -> None:
-        self._store = _open(url, credential, options)
+    A document of more than `largest` bytes isn't read: it is Unreadable "DocumentBroken".
+    """
+
+    def __init__(self, url: str, credential: AsyncTokenCredential, *, largest: int = _LARGEST, **options: Any) -> None:
+        self._store, self._largest = _open(url, credential, options), largest
 
     async def create(self, path: str, document: bytes) -> bool:
         """Write a new document; False, and nothing is written, if there is one already."""
@@ -82,6 +87,8 @@ class Ledger:
     async def _found(self, path: str) -> _Found | None:
         try:
             found = await obstore.get_async(self._store, path)
+            if found.meta["size"] > self._largest:
+                raise broken(path, ValueError(f"it has more than {self._largest} bytes"))
             return _Found(bytes(await found.bytes_async()), found.meta["e_tag"] or "")
         except FileNotFoundError as error:
             if "ContainerNotFound" in str(error):  # the text alone tells a missing store from a missing document

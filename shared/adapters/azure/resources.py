@@ -15,12 +15,14 @@ from azure.mgmt.resource.resources.models import ResourceGroup
 from azure.mgmt.storage import models as storage_models
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from shared.adapters.azure.common import Management, plain, properties_of, read, translated
+from shared.adapters.azure.common import LISTED, Management, plain, properties_of, read, translated
 from shared.domain.errors import TemporaryError, service_code, shown
-from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
-from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
+from shared.domain.resource_id import same
+from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension, FoundGroup
+from shared.domain.vaults.protection import CONTAINER, EXTENSION, MARK_TAG, Grant, Protection
 
 _OPERATOR = "Microsoft.DataProtection/backupVaults/backup-operator"
+_BACKUP = "microsoft.dataprotection.kubernetes"
 _LOCATION = "configuration.backupStorageLocation"
 _CLUSTERS = ("Microsoft.ContainerService", "managedClusters")
 # Azure Backup itself is a trusted service, and stays let in (Azure Storage docs).
@@ -31,16 +33,17 @@ _SUCCEEDED = Found(state="Succeeded")
 class AzureResources(Management):
     """Reads give None for what isn't there."""
 
-    async def group(self, protection: Protection, name: str) -> Found | None:
+    async def group(self, protection: Protection, name: str) -> FoundGroup | None:
         """The resource group with this name in the cluster's subscription."""
         groups = self._resources(protection).resource_groups
         return await read(f"resource group {name}", groups.get(name), _group)
 
-    async def create_group(self, protection: Protection, name: str) -> Found:
-        """Make the resource group, in the cluster's region."""
+    async def create_group(self, protection: Protection, name: str, mark: str = "") -> Found:
+        """Make the resource group, in the cluster's region, with this mark."""
+        own = {MARK_TAG: mark} if mark else {}
         with translated(f"creating resource group {name}"):
             await self._resources(protection).resource_groups.create_or_update(
-                name, ResourceGroup(location=protection.location, tags=self.merged_tags())
+                name, ResourceGroup(location=protection.location, tags=self.merged_tags(own))
             )
         return _SUCCEEDED
 
@@ -102,20 +105,17 @@ class AzureResources(Management):
             )
 
     async def extension(self, protection: Protection) -> FoundExtension | None:
-        """The cluster's backup extension."""
-        return await read(
-            f"the backup extension of cluster {protection.cluster}",
-            self._extensions(protection).extensions.get(
-                protection.cluster_group, *_CLUSTERS, protection.cluster, EXTENSION
-            ),
-            _extension,
-        )
+        """The cluster's backup extension, by whatever name; of several, one that stores to another account."""
+        label = f"the extensions of cluster {protection.cluster}"
+        listed = await read(label, self._listed_extensions(protection), lambda found: found) or []
+        of_backup = [_extension(found) for found in listed if same(properties_of(found).extension_type or "", _BACKUP)]
+        return min(of_backup, key=lambda found: same(found.account, protection.account), default=None)
 
     async def create_extension(self, protection: Protection, blob_url: str) -> None:
         """Ask for the backup extension, which stores to the account by its own identity (no account key)."""
         body = Extension(
             properties=ExtensionProperties(
-                extension_type="microsoft.dataprotection.kubernetes",
+                extension_type=_BACKUP,
                 release_train="stable",
                 auto_upgrade_minor_version=True,
                 scope=Scope(cluster=ScopeCluster(release_namespace="dataprotection-microsoft")),
@@ -175,6 +175,11 @@ class AzureResources(Management):
                 if code != "RoleAssignmentExists":
                     raise
 
+    async def _listed_extensions(self, protection: Protection) -> list[Extension]:
+        extensions, cluster = self._extensions(protection).extensions, protection.cluster
+        listed = extensions.list(protection.cluster_group, *_CLUSTERS, cluster, **LISTED)
+        return [each async for each in listed]
+
     def _resources(self, protection: Protection) -> ResourceManagementClient:
         return self.client(ResourceManagementClient, protection.subscription)
 
@@ -188,8 +193,9 @@ class AzureResources(Management):
         return self.client(ContainerServiceClient, protection.subscription)
 
 
-def _group(found: ResourceGroup) -> Found:
-    return Found(state=plain(found.properties and found.properties.provisioning_state))
+def _group(found: ResourceGroup) -> FoundGroup:
+    state = plain(found.properties and found.properties.provisioning_state)
+    return FoundGroup(state=state, mark=(found.tags or {}).get(MARK_TAG, ""))
 
 
 def _account(found: storage_models.StorageAccount, *, private: bool) -> FoundAccount:
@@ -211,6 +217,7 @@ def _extension(found: Extension) -> FoundExtension:
     identity, error = properties.aks_assigned_identity, properties.error_info
     messages = [error.message if error else None, *(s.message for s in properties.statuses or [])]
     return FoundExtension(
+        name=found.name or "",
         state=plain(properties.provisioning_state),
         message="; ".join(shown(text) for text in messages if text),
         principal=(identity and identity.principal_id) or "",

@@ -1,39 +1,85 @@
-"""What Resource Manager may be asked for: paths in the subscriptions of the settings, and nothing else, by nobody.
+"""Where each adapter may send requests: to its own server, and there to what is the fleet's, and nothing else.
 
 Ids, tags, addresses of next pages and names in answers all end in URLs. Each is checked where it comes in; here, once
 more, where the URL goes out with a token of Meshward's.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote, urlsplit
-
-from azure.core.pipeline import PipelineRequest
-from azure.core.pipeline.policies import SansIOHTTPPolicy
-from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import folded
+from shared.settings import Settings
 
 _WORD = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.();=+-]+", re.ASCII)  # of ids, and of base64, as operations have it
-_HOME = ("subscriptions", "<id>")  # how each path begins
+# A path in a share, whose names are anybody's: the SDK encodes the slashes between them.
+_FILE = re.compile(r"(?!(?:.*/)?\.{1,2}(?:/|\Z))[^\\\x00-\x1f\x7f]*")
+_HOME = ("subscriptions", "<id>")  # how each path of Resource Manager begins
+_IN_VAULT = frozenset({"certificates", "keys"})
+
+type Words = list[str]  # the segments of a path, decoded
 
 
-class WithinFleet(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Lets a request out only to this server, and to what is in one of these subscriptions."""
+class Server:
+    """One server, and the paths under its URL that it may be asked for."""
 
-    def __init__(self, server: str, subscriptions: Sequence[str]) -> None:
-        self._server, self._subscriptions = urlsplit(server), {folded(each) for each in subscriptions}
+    def __init__(self, url: str, holds: Callable[[Words], bool], word: re.Pattern[str] = _WORD) -> None:
+        self._url, self._holds, self._word = urlsplit(url), holds, word
+        self._root = _words(self._url.path.rstrip("/"))
 
-    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        """Raise PermanentError "OutsideFleet" for any other request."""
-        url = request.http_request.url
-        parts = urlsplit(url)
-        if parts[:2] != self._server[:2] or not self._holds(parts.path.split("/")[1:]):
-            raise PermanentError("OutsideFleet", f"{shown(url)} isn't in a subscription of MESHWARD_SUBSCRIPTION_IDS")
+    def require(self, url: str) -> None:
+        """Raise PermanentError "OutsideFleet" for any other URL."""
+        if not self._has(url):
+            server = f"{self._url.scheme}://{self._url.netloc}"
+            raise PermanentError("OutsideFleet", f"{shown(url)} isn't within what the settings name at {server}")
 
-    def _holds(self, segments: Sequence[str]) -> bool:
-        words = [unquote(segment) for segment in segments]
-        if len(words) < len(_HOME) or not all(map(_WORD.fullmatch, words)):
+    def _has(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
             return False
-        return words[0].lower() == _HOME[0] and folded(words[1]) in self._subscriptions
+        words, root = _words(parts.path), self._root
+        there = parts[:2] == self._url[:2] and words[: len(root)] == root
+        return there and all(map(self._word.fullmatch, words)) and self._holds(words[len(root) :])
+
+
+def _words(path: str) -> list[str]:
+    return [unquote(segment) for segment in path.split("/")[1:]]
+
+
+def within(subscriptions: Iterable[str]) -> Callable[[Words], bool]:
+    """Whether a path of Resource Manager is in one of these subscriptions."""
+    known = {folded(each) for each in subscriptions}
+    return lambda words: len(words) >= len(_HOME) and words[0].lower() == _HOME[0] and folded(words[1]) in known
+
+
+def resource_manager(settings: Settings) -> Server:
+    """What is in the subscriptions of the settings."""
+    return Server(settings.arm_url, within(settings.subscriptions))
+
+
+def resource_graph(settings: Settings) -> Server:
+    """Queries of Resource Graph: which subscriptions one is about, its body says."""
+    path = ["providers", "Microsoft.ResourceGraph", "resources"]
+    return Server(settings.arm_url, lambda words: words == path)
+
+
+def key_vault(settings: Settings) -> Server:
+    """Certificates and keys of the vault of the settings; no secrets.
+
+    The URL of a simulated vault has a path, which the ids of its keys lack.
+    """
+    url = urlsplit(settings.key_vault_url)
+    first = len(_words(url.path.rstrip("/"))) + 1
+    return Server(f"{url.scheme}://{url.netloc}", lambda words: not _IN_VAULT.isdisjoint(words[:first]))
+
+
+def file_share(url: str) -> Server:
+    """Shares of one storage account."""
+    return Server(url, bool, _FILE)
+
+
+def event_topic(url: str) -> Server:
+    """One topic of Event Grid."""
+    return Server(url, lambda words: not words)

@@ -5,6 +5,7 @@ Neither group nor account is made or deleted here: the policy document names the
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -16,7 +17,7 @@ from shared.adapters.azure.common import LISTED, Management, plain, translated, 
 from shared.adapters.azure.ledger import Ledger
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores.lease import lease_path
+from shared.domain.restores.lease import Delete, lease_path
 from shared.domain.restores.sending import DAY, own_jobs, possible_jobs, sends_folder, sends_of
 from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, staged_by, turn_path
 from shared.domain.restores.verification import RestoreJob, RestorePlan
@@ -98,12 +99,14 @@ class Staging(StagedRestores):
         with translated(f"listing what is in {plan.staging_group}"):
             return [each async for each in self._listed(plan)]
 
-    async def remove(self, plan: RestorePlan, jobs: Sequence[RestoreJob], others: Sequence[RestoreJob]) -> list[str]:
+    async def remove(
+        self, plan: RestorePlan, jobs: Sequence[RestoreJob], others: Sequence[RestoreJob], delete: Delete
+    ) -> list[str]:
         """Delete what these restore jobs of the plan have staged; the names of what is still there.
 
         Nothing is deleted of which it isn't proven that they made it, or which a machine holds: what was made while one
-        of the `others` ran, too, may be theirs. Only who has its turn
-        at the group, and has written down what was there before, removes anything.
+        of the `others` ran, too, may be theirs. Only who has its turn at the group, and has written down what was there
+        before, removes anything.
         """
         if not (plan.staging_group and jobs):
             return []
@@ -114,7 +117,7 @@ class Staging(StagedRestores):
         staged = staged_by(await self.found(plan), before, jobs)
         for each in (each for each in staged if not (each.held or staged_by([each], before, others))):
             with translated(f"deleting {each}"):
-                await self._delete(plan, each)
+                await delete(str(each), partial(self._delete, plan, each))
         return [str(each) for each in staged]
 
     async def _listed(self, plan: RestorePlan) -> AsyncIterator[Staged]:

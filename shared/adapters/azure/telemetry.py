@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
 from shared.domain.signals import EventDeclined, Signal, StepRefused
-from shared.domain.trust.signals import RootLookedAt, RotationOnHold
+from shared.domain.trust.signals import IssuerLookedAt, RootLookedAt, RotationOnHold
 from shared.domain.vaults.signals import CensusTaken
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Metric(NamedTuple):
 
 METRICS = (
     Metric(RootLookedAt, "meshward.root.days_to_expiry", "gauge", lambda fields: fields["days_left"], ("certificate",)),
+    Metric(IssuerLookedAt, "meshward.issuer.hours_left", "gauge", lambda fields: fields["hours_left"], ("cluster",)),
     Metric(RotationOnHold, "meshward.rotations.held", "counter", by=("trust_domain", "reason")),
     Metric(
         CensusTaken, "meshward.clusters.unprotected", "gauge", lambda fields: fields["clusters"] - fields["protected"]

@@ -10,18 +10,19 @@ from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
-from shared.adapters.azure.common import LISTED, plain, properties_of, translated, unless_absent
+from shared.adapters.azure.common import LISTED, AnswerSeen, plain, properties_of, translated, unless_absent
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
-from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.protection import CLUSTER_TAG, Protection, VaultRequirements
 from shared.domain.vaults.source import FoundItem, VaultService
 from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
 
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
-_API = "2025-07-01"  # later ones take no vault whose soft delete isn't AlwaysOn, which can't be undone
-_Client = partial(DataProtectionMgmtClient, api_version=_API)
+# Later versions take no vault whose soft delete isn't AlwaysOn, which can't be undone, nor instances of one.
+_API = "2025-07-01"
+Client = partial(DataProtectionMgmtClient, api_version=_API)
 _START = "2024-01-01T02:00:00+00:00"
 
 
@@ -32,7 +33,7 @@ class BackupVaults(Vaults):
 
     async def tagged(self, subscription: str, group: str) -> list[TaggedVault]:
         """The vaults of a resource group, with their tags; none if there is no such group."""
-        vaults = self.client(DataProtectionMgmtClient, subscription).backup_vaults
+        vaults = self.client(Client, subscription).backup_vaults
         with translated(f"listing the Backup vaults of resource group {group}"):
             found = await unless_absent(_all(vaults.get_in_resource_group(group, **LISTED))) or []
             return [_tagged(vault) for vault in found]
@@ -50,15 +51,15 @@ class BackupVaults(Vaults):
             return [_deleted_item(instance) async for instance in listed]
 
     def _client(self, protection: Protection) -> DataProtectionMgmtClient:
-        return self.client(DataProtectionMgmtClient, protection.subscription)
+        return self.client(Client, protection.subscription)
 
     def _vaults(self, protection: Protection) -> BackupVaultsOperations:
-        return self.client(_Client, protection.subscription).backup_vaults
+        return self._client(protection).backup_vaults
 
-    async def _put(self, protection: Protection, body: models.BackupVaultResource) -> None:
+    async def _put(self, protection: Protection, body: models.BackupVaultResource, accepted: AnswerSeen) -> None:
         """The SDK's own method refuses this version for the sake of a header that isn't sent (its issue 45165)."""
         request = HttpRequest("PUT", f"{protection.backup_vault_id}?api-version={_API}", json=body.as_dict())
-        answer = await self._client(protection).send_request(request)
+        answer = await self._client(protection).send_request(request, raw_response_hook=accepted)
         answer.raise_for_status()
 
     def _new(
@@ -95,6 +96,7 @@ class BackupVaults(Vaults):
             soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
             immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
             redundancy=word(REDUNDANCY, plain(stores[0].type if stores else None)),
+            cluster=(found.tags or {}).get(CLUSTER_TAG, ""),
         )
 
     async def _read_guard(self, protection: Protection) -> models.ResourceGuardProxyBaseResource:
@@ -113,6 +115,9 @@ class BackupVaults(Vaults):
     async def _write_policy(self, protection: Protection, name: str, policy: models.BackupPolicy) -> None:
         body = models.BaseBackupPolicyResource(properties=policy)
         await self._client(protection).backup_policies.create_or_update(*_at(protection), name, body)
+
+    async def _read_creation(self, protection: Protection, operation: str) -> models.OperationResource:
+        return await self._read_operation(protection, operation)
 
     async def _read_operation(self, protection: Protection, operation: str) -> models.OperationResource:
         statuses = self._client(protection).operation_status_backup_vault_context

@@ -8,12 +8,13 @@ from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
 
 from shared.adapters.azure.common import LISTED, AnswerSeen, Management, plain, properties_of, read, translated
-from shared.adapters.backup.backup_vaults import operational_policy
+from shared.adapters.backup.backup_vaults import Client, operational_policy
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import shown
+from shared.domain.operations import FoundOperation
 from shared.domain.resource_id import ResourceId
-from shared.domain.vaults.findings import FoundInstance, FoundOperation, Validation
+from shared.domain.vaults.findings import FoundInstance, Validation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 
@@ -39,6 +40,19 @@ class ClusterBackups(Management):
                 raw_response_hook=accepted,
             )
             return Validation(protection=protection, operation=accepted.required)
+
+    async def start_sync(self, protection: Protection) -> Validation:
+        """Ask Azure Backup to take up the backup instance again, whose protection is in error."""
+        accepted = AnswerSeen()
+        with translated(f"taking up the backup of cluster {protection.cluster} again"):
+            await self._instances(protection).begin_sync_backup_instance(
+                *_at(protection),
+                protection.instance,
+                models.SyncBackupInstanceRequest(sync_type="Default"),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+            return Validation(protection=protection, operation=accepted.outstanding)
 
     async def instance(self, protection: Protection) -> FoundInstance | None:
         """The cluster's backup instance."""
@@ -80,7 +94,7 @@ class ClusterBackups(Management):
         return self._client(protection).backup_instances
 
     def _client(self, protection: Protection) -> DataProtectionMgmtClient:
-        return self.client(DataProtectionMgmtClient, protection.subscription)
+        return self.client(Client, protection.subscription)
 
 
 def _at(protection: Protection) -> tuple[str, str]:

@@ -6,11 +6,12 @@ from shared.adapters.azure.clusters import Clusters
 from shared.adapters.azure.staging import Staging
 from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.isolation import Namespaces
-from shared.domain.cluster import Cluster
+from shared.domain.cluster import Cluster, require_started
 from shared.domain.errors import NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.restores.disks import scratch_id
 from shared.domain.restores.isolation import require_enforcing
+from shared.domain.restores.lease import Delete
 from shared.domain.restores.verification import RestorePlan, RestoreSource, still_open
 
 
@@ -44,19 +45,20 @@ class ClusterCopies(Namespaces):
             staging_group=scratch_id(source.item, knobs.scratch_group) if knobs.scratch_group else "",
         )
 
-    async def remove(self, plan: RestorePlan) -> list[str]:
+    async def remove(self, plan: RestorePlan, delete: Delete) -> list[str]:
         """Ask for the end of the namespaces and of what was staged; the names of what is still there.
 
         A restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
         """
         jobs = await self._staging.sorted_jobs(plan)
         running = still_open(jobs.possible)
-        return running or [*await super().remove(plan), *await self._staging.remove(plan, jobs.own, jobs.others)]
+        if running:
+            return running
+        namespaces = await super().remove(plan, delete)
+        return [*namespaces, *await self._staging.remove(plan, jobs.own, jobs.others, delete)]
 
     async def _running(self, id: str) -> Cluster:
         cluster = await self._clusters.get(id)
         if cluster is None:
             raise NotFound("ClusterGone", f"{id} isn't there (any more)")
-        if cluster.power_state.lower() == "stopped":
-            raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: start it with az aks start")
-        return cluster
+        return require_started(cluster)

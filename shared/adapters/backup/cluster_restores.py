@@ -22,6 +22,7 @@ from shared.adapters.backup.cluster_backups import data_source
 from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties, require_passed
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, same
+from shared.domain.restores.filters import BackupFilter
 from shared.domain.restores.isolation import RESTORED
 from shared.domain.restores.items import DATA_SOURCES, ClusterItem, ProtectedItem, RecoveryPoint
 from shared.domain.restores.verification import BackupJob, JobWarning, RestoreJob, RestorePlan, vault_of
@@ -82,7 +83,7 @@ class ClusterRestores(Management):
                 source_id=source.resource_id,
                 location=source.resource_location or "",
                 policy=instance.policy_info.policy_id or "",
-                **_namespaces(instance),
+                **_chosen(instance),
             )
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
@@ -163,13 +164,18 @@ async def _all[T](pages: AsyncIterable[T]) -> list[T]:
     return [each async for each in pages]
 
 
-def _namespaces(instance: models.BackupInstance) -> dict[str, tuple[str, ...]]:
+def _chosen(instance: models.BackupInstance) -> dict[str, Any]:
     """What is chosen of a cluster, as its item has it; of no other data source is anything chosen."""
     given = instance.policy_info.policy_parameters
     for chosen in (given and given.backup_datasource_parameters_list) or ():
         if isinstance(chosen, models.KubernetesClusterBackupDatasourceParameters):
+            held = BackupFilter(
+                included=tuple(chosen.included_resource_types or ()),
+                excluded=tuple(chosen.excluded_resource_types or ()),
+                labels=tuple(chosen.label_selectors or ()),
+            )
             included, excluded = chosen.included_namespaces or (), chosen.excluded_namespaces or ()
-            return {"included": tuple(included), "excluded": tuple(excluded)}
+            return {"included": tuple(included), "excluded": tuple(excluded), "filter": held}
     return {}
 
 

@@ -4,6 +4,7 @@ Scratch group and staging account are the policy document's word; neither is mad
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from azure.mgmt.compute.models import Disk as ManagedDisk
@@ -26,6 +27,7 @@ from shared.domain.restores.disks import (
     staging_container,
 )
 from shared.domain.restores.items import MachineItem
+from shared.domain.restores.lease import Delete
 from shared.domain.restores.manifest import Contents, Manifest
 from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource, still_open
 from shared.domain.restores.workloads import IsolatedCopy
@@ -86,7 +88,7 @@ class Disks(StagedRestores):
     async def require_isolated(self, plan: RestorePlan) -> None:
         """Nothing is made beforehand: whether disks of the same machine are in the way was looked at."""
 
-    async def remove(self, plan: RestorePlan) -> list[str]:
+    async def remove(self, plan: RestorePlan, delete: Delete) -> list[str]:
         """Delete the disks and the staging container that the restore made; the names of those that are still there.
 
         Nothing is deleted of which it isn't proven that this restore made it. While a restore runs on, nothing is: it
@@ -95,23 +97,26 @@ class Disks(StagedRestores):
         jobs = await self.jobs(plan)
         if running := still_open(jobs):
             return running
-        staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
-        return [*await self._remove_disks(plan, jobs), *filter(None, staged)]
+        staged = [await self._remove_staged(plan, container, delete) for container in map(staging_container, jobs)]
+        return [*await self._remove_disks(plan, jobs, delete), *filter(None, staged)]
 
-    async def _remove_disks(self, plan: RestorePlan, jobs: list[RestoreJob]) -> list[str]:
+    async def _remove_disks(self, plan: RestorePlan, jobs: list[RestoreJob], delete: Delete) -> list[str]:
         found = restored(await self._scratch(plan), jobs, _machine(plan)) if jobs else {}
         names = [disk.name for disks in found.values() for disk in disks.values()]
         for name in names:
             with translated(f"deleting disk {name}"):
-                await self._compute(plan.target_id).disks.begin_delete(_group(plan), name, polling=False)
+                await delete(f"disk {name}", partial(self._delete_disk, plan, name))
         return names
 
-    async def _remove_staged(self, plan: RestorePlan, name: str) -> str:
+    async def _delete_disk(self, plan: RestorePlan, name: str) -> None:
+        await self._compute(plan.target_id).disks.begin_delete(_group(plan), name, polling=False)
+
+    async def _remove_staged(self, plan: RestorePlan, name: str, delete: Delete) -> str:
         containers = self._storage(plan.target_id).blob_containers
         with translated(f"deleting container {name}"):
             if not name or await unless_absent(containers.get(_group(plan), plan.staging, name)) is None:
                 return ""
-            await containers.delete(_group(plan), plan.staging, name)
+            await delete(f"container {name}", lambda: containers.delete(_group(plan), plan.staging, name))
         return name
 
     async def _scratch(self, plan: RestorePlan) -> list[Disk]:

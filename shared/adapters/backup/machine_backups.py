@@ -6,32 +6,32 @@ A machine's names in the vault follow from its resource id (Azure Backup REST do
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.recoveryservicesbackup import models
 
-from shared.adapters.azure.common import translated, unless_absent
+from shared.adapters.azure.common import read
 from shared.adapters.backup.source_backups import (
     FABRIC,
     START,
     RecoveryServicesBackups,
     every_few_hours,
     hours_between,
+    owner_of,
     retention,
     vault_keywords,
 )
+from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
+from shared.domain.vaults.source import FoundItem, Source, SourceOwner
 
 
 class MachineBackups(RecoveryServicesBackups):
     """Backups of virtual machines."""
 
-    async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
-        machines = self.client(ComputeManagementClient, protection.subscription).virtual_machines
-        with translated(f"looking for {source.label}"):
-            found = await unless_absent(machines.get(source.group, source.name))
-        if found is None:
-            return SourceCandidate(exists=False)
-        holder = await self._holder(protection, source, "VM")
-        return SourceCandidate(exists=True, region=found.location, vault=holder)
+    async def owner(self, source: Source) -> SourceOwner | None:
+        machines = self.client(ComputeManagementClient, ResourceId(source.source_id).subscription).virtual_machines
+        return await read(source.label, machines.get(source.group, source.name), owner_of)
+
+    async def holder(self, protection: Protection, source: Source) -> str | None:
+        return await self._vault_of(protection, source, "VM")
 
     async def protect(self, protection: Protection, source: Source, _: FoundItem | None) -> str:
         name = f"iaasvmcontainerv2;{source.group};{source.name}"

@@ -13,7 +13,7 @@ from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keyw
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import Redundancy
-from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.protection import CLUSTER_TAG, Protection, VaultRequirements
 from shared.domain.vaults.source import FoundItem, VaultService
 from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY
 
@@ -90,6 +90,7 @@ class RecoveryServicesVaults(Vaults):
             immutable_days=_immutable_days(immutability),
             redundancy=word(REDUNDANCY, plain(redundancy and redundancy.standard_tier_storage_redundancy)),
             public=_is_public(plain(properties.public_network_access)),
+            cluster=(found.tags or {}).get(CLUSTER_TAG, ""),
         )
 
     async def _read_guard(self, protection: Protection) -> backup_models.ResourceGuardProxyBaseResource:
@@ -111,6 +112,10 @@ class RecoveryServicesVaults(Vaults):
         await self._client(protection).protection_policies.create_or_update(
             **vault_keywords(protection), policy_name=name, parameters=body
         )
+
+    async def _read_creation(self, protection: Protection, operation: str) -> models.OperationResource:
+        services = self.client(RecoveryServicesClient, protection.subscription)
+        return await services.get_operation_status(protection.group, protection.recovery_services_vault, operation)
 
     async def _read_operation(self, protection: Protection, operation: str) -> backup_models.OperationStatus:
         statuses = self._client(protection).backup_operation_statuses

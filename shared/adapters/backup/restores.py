@@ -14,6 +14,7 @@ from shared.domain.errors import NotConverged, NotFound, PermanentError, service
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.items import ItemKind, RecoveryPoint
+from shared.domain.restores.lease import Delete
 from shared.domain.restores.manifest import Contents, Manifest
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, RestoreSource, vault_of
 from shared.domain.restores.workloads import IsolatedCopy
@@ -80,8 +81,8 @@ class Copies[I](Protocol):
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:
         """What was restored. Of a share, only those files are read whose content the manifest has, and the canaries."""
 
-    async def remove(self, plan: RestorePlan) -> list[str]:
-        """Ask for the end of all that the verification has made; the names of what is still there of it.
+    async def remove(self, plan: RestorePlan, delete: Delete) -> list[str]:
+        """Ask by `delete` for the end of all that the verification has made; the names of what is still there of it.
 
         What isn't proven to be its own is left alone.
         """

@@ -18,17 +18,18 @@ from shared.adapters.backup.source_backups import (
     every_few_hours,
     hours_between,
     item_names,
+    owner_of,
     retention,
     vault_keywords,
 )
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.errors import NotConverged
-from shared.domain.resource_id import name_of, same
+from shared.domain.operations import FoundOperation
+from shared.domain.resource_id import ResourceId, name_of, same
 from shared.domain.states import REGISTRATION
-from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, SourceOperation
-from shared.domain.vaults.source import FoundItem, Source, SourceCandidate, VaultService
+from shared.domain.vaults.source import FoundItem, Source, SourceOwner, VaultService
 
 _SHARES = "workloadType eq 'AzureFileShare'"
 
@@ -36,14 +37,20 @@ _SHARES = "workloadType eq 'AzureFileShare'"
 class ShareBackups(RecoveryServicesBackups):
     """Backups of file shares."""
 
-    async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
-        storage, account = self.client(StorageManagementClient, protection.subscription), name_of(source.source_id)
+    async def owner(self, source: Source) -> SourceOwner | None:
+        account = ResourceId(source.source_id)
+        reading = self._storage(account.subscription).storage_accounts.get_properties(account.group, account.name)
+        return await read(f"storage account {account.name}", reading, owner_of)
+
+    async def holder(self, protection: Protection, source: Source) -> str | None:
+        shares, account = self._storage(protection.subscription).file_shares, name_of(source.source_id)
         with translated(f"looking for {source.label}"):
-            holder = await unless_absent(storage.storage_accounts.get_properties(source.group, account))
-            if holder is None or not await unless_absent(storage.file_shares.get(source.group, account, source.name)):
-                return SourceCandidate(exists=False)
-        vault = await self._holder(protection, source, "AzureFileShare", source.name)
-        return SourceCandidate(exists=True, region=holder.location, vault=vault)
+            if not await unless_absent(shares.get(source.group, account, source.name)):
+                return None
+        return await self._vault_of(protection, source, "AzureFileShare", source.name)
+
+    def _storage(self, subscription: str) -> StorageManagementClient:
+        return self.client(StorageManagementClient, subscription)
 
     async def registered(self, protection: Protection, share: Source) -> bool:
         """Whether the share's account is registered with the cluster's vault."""

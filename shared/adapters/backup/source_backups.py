@@ -6,6 +6,7 @@ The SDK's argument order differs between its operations: everything is passed by
 is kept.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from shared.domain.resource_id import ResourceId
 from shared.domain.restores.verification import vault_of
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
+from shared.domain.vaults.source import FoundItem, Source, SourceOwner
 
 FABRIC = "Azure"
 START: Any = "2024-01-01T02:00:00Z"  # written as the service writes it
@@ -26,8 +27,14 @@ START: Any = "2024-01-01T02:00:00Z"  # written as the service writes it
 class SourceBackups(Protocol):
     """Backups of one kind of data source."""
 
-    async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
-        """What is known of a source that the vault doesn't protect."""
+    async def owner(self, source: Source) -> SourceOwner | None:
+        """The storage account of the source, or the machine itself; None if it isn't there."""
+
+    async def holder(self, protection: Protection, source: Source) -> str | None:
+        """The vault (resource id) that protects the source, or holds its account; empty if none does.
+
+        None if its account is there, and the source isn't.
+        """
 
     async def protect(self, protection: Protection, source: Source, item: FoundItem | None) -> str:
         """Ask for the source's protection, or for the policy that its `item` should go by; the operation."""
@@ -39,7 +46,7 @@ class SourceBackups(Protocol):
 class RecoveryServicesBackups(Management):
     """Backups of one kind of data source in Recovery Services vaults."""
 
-    async def _holder(self, protection: Protection, source: Source, type: str, name: str | None = None) -> str:
+    async def _vault_of(self, protection: Protection, source: Source, type: str, name: str | None = None) -> str:
         """The vault (resource id) that protects the source, or holds its account; empty if none does."""
         asked = models.BackupStatusRequest(resource_type=type, resource_id=source.source_id, po_logical_name=name)
         with translated(f"asking which vault holds {source.label}"):
@@ -63,6 +70,21 @@ class RecoveryServicesBackups(Management):
 
     def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
         return self.client(RecoveryServicesBackupClient, protection.subscription)
+
+
+class TaggedResource(Protocol):
+    """A resource as an SDK models it."""
+
+    @property
+    def location(self) -> str: ...
+
+    @property
+    def tags(self) -> Mapping[str, str] | None: ...
+
+
+def owner_of(found: TaggedResource) -> SourceOwner:
+    """The account or machine as it was found."""
+    return SourceOwner(region=found.location, tags=dict(found.tags or {}))
 
 
 def vault_keywords(protection: Protection) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """What protections need of a vault, the same for both services that keep backups.
 
-A PUT is sent once and not followed: its outcome is what a later GET shows. Settings are told in the words of Backup
-vaults, so that both kinds of vault are held to the same requirements. A Resource Guard belongs to somebody else, and
-Meshward only attaches it to vaults; what it guards then takes the consent of its owners.
+What became of a PUT is what a later GET shows, or its operation while there is nothing to be read. Settings are told in
+the words of Backup vaults, so that both kinds of vault are held to the same requirements. A Resource Guard belongs to
+somebody else, and Meshward only attaches it to vaults; what it guards then takes the consent of its owners.
 """
 
 from abc import ABC, abstractmethod
@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import msgspec
 from azure.core.exceptions import HttpResponseError
 
-from shared.adapters.azure.common import Management, plain, properties_of, read, translated
+from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, read, translated
 from shared.adapters.backup.restores import BackupFault
 from shared.domain.errors import shown
+from shared.domain.operations import FoundOperation
 from shared.domain.resource_id import same
-from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
+from shared.domain.vaults.findings import Found, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements
 from shared.domain.vaults.source import FoundItem, VaultService
@@ -37,12 +38,19 @@ class Vaults(Management, ABC):
             return found
         return msgspec.structs.replace(found, guard=await self._guard(protection))
 
-    async def create_vault(self, protection: Protection, redundancy: Redundancy) -> None:
-        """Ask for the vault with everything that can't be changed or should not be weaker."""
-        vault = self._requirements(protection)
+    async def create_vault(self, protection: Protection, redundancy: Redundancy) -> str:
+        """Ask for the vault with everything that can't be changed or should not be weaker; the operation, if any."""
+        vault, accepted = self._requirements(protection), AnswerSeen()
         body = self._new(protection, vault, redundancy)
         with translated(f"creating {vault.label}"):
-            await self._put(protection, body)
+            await self._put(protection, body, accepted)
+        return accepted.operation
+
+    async def creation(self, protection: Protection, operation: str) -> FoundOperation | None:
+        """How the vault's creation (by its operation) stands; None if Azure doesn't know it (any more)."""
+        reading = self._read_creation(protection, operation)
+        label = f"the creation of {self._requirements(protection).label}"
+        return await read(label, reading, lambda found: operation_found(found.status, found.error))
 
     async def harden_vault(self, protection: Protection, better: FoundVault) -> None:
         """Ask for the security settings of this better vault."""
@@ -99,9 +107,11 @@ class Vaults(Management, ABC):
     def _requirements(self, protection: Protection) -> VaultRequirements:
         return protection.requirements(self.service)
 
-    async def _put(self, protection: Protection, body: Any) -> None:
+    async def _put(self, protection: Protection, body: Any, accepted: AnswerSeen) -> None:
         name = self._requirements(protection).name
-        await self._vaults(protection).begin_create_or_update(protection.group, name, body, polling=False)
+        await self._vaults(protection).begin_create_or_update(
+            protection.group, name, body, polling=False, raw_response_hook=accepted
+        )
 
     @abstractmethod
     def _vaults(self, protection: Protection) -> Any:
@@ -129,6 +139,9 @@ class Vaults(Management, ABC):
 
     @abstractmethod
     async def _write_policy(self, protection: Protection, name: str, policy: Any) -> None: ...
+
+    @abstractmethod
+    async def _read_creation(self, protection: Protection, operation: str) -> Any: ...
 
     @abstractmethod
     async def _read_operation(self, protection: Protection, operation: str) -> Any: ...

@@ -25,7 +25,7 @@ from yarl import URL
 
 from shared.adapters.kubernetes.bounds import Bounds, content_of
 from shared.adapters.kubernetes.endpoints import Endpoint, endpoint_of
-from shared.adapters.kubernetes.errors import Absent, Expired, Forbidden, OutOfBounds, Unreachable, refusal
+from shared.adapters.kubernetes.errors import Absent, Expired, Forbidden, OutOfBounds, Unreachable, Untrusted, refusal
 from shared.adapters.kubernetes.kinds import ACCESS_REVIEW, POD, SECRET, Kind, Object, Objects, Permission
 from shared.domain.admission import AdmittedCluster, AllowList
 from shared.domain.errors import PermanentError, shown
@@ -270,6 +270,8 @@ class ClusterApi:
                 method, URL(path, encoded=True), params=query, headers=headers, data=data, allow_redirects=False
             ) as answer:
                 content = await content_of(answer, self._bounds.answer if most is None else most, doing)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Untrusted(f"{doing} in {self._cluster}: {shown(str(error.certificate_error))}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable(f"{doing}: {type(error).__name__}") from error
         if answer.status >= _FIRST_REFUSAL:

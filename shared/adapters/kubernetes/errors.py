@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from shared.domain.errors import PermanentError, TemporaryError, service_code, shown
+from shared.domain.reasons import WaitingReason
 
 _SECONDS = re.compile(r"\d{1,6}", re.ASCII)
 # The reasons that Kubernetes itself gives (metav1.StatusReason); any other one may be anybody's text.
@@ -25,8 +26,15 @@ _CONFLICT = 409
 class Unreachable(TemporaryError):
     """The API server didn't answer."""
 
+    def __init__(self, message: str, reason: WaitingReason = "Unreachable") -> None:
+        super().__init__(reason, message)
+
+
+class Untrusted(Unreachable):
+    """The server's certificate isn't one of the cluster's authority, for its name, now."""
+
     def __init__(self, message: str) -> None:
-        super().__init__("Unreachable", message)
+        super().__init__(message, "ApiServerUntrusted")
 
 
 class OutOfBounds(PermanentError):

@@ -5,6 +5,7 @@ These are in the cluster that is restored to, which may be another one than the 
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 
 from shared.adapters.kubernetes.api import ClusterApi, Kubernetes
 from shared.adapters.kubernetes.errors import Absent, Exists
@@ -36,6 +37,7 @@ from shared.domain.restores.isolation import (
     require_no_free_volume,
 )
 from shared.domain.restores.items import ClusterItem
+from shared.domain.restores.lease import Delete
 from shared.domain.restores.manifest import (
     VERIFIES_LABEL,
     Contents,
@@ -97,7 +99,8 @@ class Namespaces:
         async with self._kubernetes.api(item.source_id, trust_domain) as api:
             names = protected_namespaces(await api.list(NAMESPACE), item.included, item.excluded)
             objects = await _objects(api, names, _READ)
-        return Contents(names=tuple(names), entries=of_objects(objects, {name: name for name in names}))
+        entries = of_objects(objects, {name: name for name in names}, item.filter)
+        return Contents(names=tuple(names), entries=entries, filtered=not item.holds_all)
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # shares need them
         """What the isolated namespaces hold, and whether their workloads run and joined the mesh."""
@@ -175,7 +178,7 @@ class Namespaces:
     def _target(self, plan: RestorePlan) -> AbstractAsyncContextManager[ClusterApi]:
         return self._kubernetes.api(plan.target_id, plan.domain_of_target)
 
-    async def remove(self, plan: RestorePlan) -> list[str]:
+    async def remove(self, plan: RestorePlan, delete: Delete) -> list[str]:
         """Ask for the end of the isolated namespaces; the names of what is still there, volumes included.
 
         A namespace that isn't ours is left alone.
@@ -185,7 +188,8 @@ class Namespaces:
             found = [await api.get(NAMESPACE, name) for name in isolated]
             left = [namespace for namespace in found if namespace and _is_own(namespace, plan)]
             for namespace in left:
-                await _end(api, namespace)
+                if not namespace["metadata"].get("deletionTimestamp"):
+                    await delete(f"namespace {namespace['metadata']['name']}", partial(_end, api, namespace))
             volumes = [v for v in await api.list(VOLUME) if _claimed_from(v) in isolated]
         return [item["metadata"]["name"] for item in (*left, *volumes)]
 

@@ -15,6 +15,21 @@ class Kind(NamedTuple):
     plural: str  # as paths name it
     namespaced: bool = True  # whether its objects belong to a namespace
 
+    @property
+    def called(self) -> str:
+        """What it is called; kinds of other groups have the names of Kubernetes' own."""
+        return called(self.group, self.kind)
+
+
+def called(group: str, kind: str) -> str:
+    """What a kind is called: by its name where it is Kubernetes' own, otherwise with its group."""
+    return kind if group in ("", "apps", "batch") else f"{kind}.{group}"
+
+
+def kind_of(reference: Object) -> str:
+    """What the kind of an object is called, or of what a reference is to."""
+    return called(str(reference.get("apiVersion", "")).rpartition("/")[0], reference["kind"])
+
 
 class Permission(NamedTuple):
     """A verb on objects of a kind."""
@@ -42,5 +57,6 @@ DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets")
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
+ROLLOUT = Kind("argoproj.io", "v1alpha1", "Rollout", "rollouts")  # of Argo Rollouts
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas")

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from shared.adapters.kubernetes.api import ClusterApi, Kubernetes
 from shared.adapters.kubernetes.errors import Absent, Forbidden, OutOfBounds
-from shared.adapters.kubernetes.kinds import CONFIG_MAP, POD, REPLICA_SET, SECRET, Kind, Object, Permission
+from shared.adapters.kubernetes.kinds import CONFIG_MAP, POD, REPLICA_SET, ROLLOUT, SECRET, Kind, Object, Permission
 from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import PermanentError, TemporaryError
@@ -32,12 +32,13 @@ _BUNDLE_SHA256 = "meshward/bundle-sha256"
 _CONCURRENT_READS = 4
 LINK = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")  # the one version that every release serves
 MACHINE = Kind("workload.linkerd.io", "v1beta1", "ExternalWorkload", "externalworkloads")
+_RESTARTED = [kind for kind in objects.KINDS.values() if kind is not ROLLOUT]  # which not every cluster has
 _PERMISSIONS = [
     Permission("get", CONFIG_MAP, NAMESPACE, "linkerd-config"),
     *(Permission(verb, CONFIG_MAP, NAMESPACE, _TRUST_ROOTS) for verb in ("get", "patch")),
     *(Permission(verb, SECRET, NAMESPACE, _ISSUER) for verb in ("get", "patch")),
-    *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, MACHINE, *objects.KINDS.values())),
-    *(Permission("patch", kind) for kind in objects.KINDS.values()),
+    *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, MACHINE, *_RESTARTED)),
+    *(Permission("patch", kind) for kind in _RESTARTED),
     Permission("get", POD, subresource="proxy"),
 ]
 
@@ -147,14 +148,23 @@ class LinkerdMesh:
 
     async def workloads(self) -> list[Workload]:
         """Everything that can be restarted, meshed or not."""
-        kinds = objects.KINDS.values()
-        return [objects.workload(kind, item) for kind in kinds for item in await self._api.list(kind)]
+        listed = {kind: await self._of_kind(kind) for kind in objects.KINDS.values()}
+        return [objects.workload(kind, item) for kind, items in listed.items() for item in items]
+
+    async def _of_kind(self, kind: Kind) -> list[Object]:
+        """The workloads of a kind. Not every cluster has Rollouts, nor says so where their role wasn't applied."""
+        try:
+            return await (self._listed(kind) if kind is ROLLOUT else self._api.list(kind))
+        except Forbidden:
+            if kind is ROLLOUT:
+                return []
+            raise
 
     async def restart(self, workload: Workload, now: datetime) -> None:
         """Restart as `kubectl rollout restart` does, unless somebody has changed the workload since it was seen."""
-        template = {"metadata": {"annotations": {objects.RESTARTED: now.strftime("%Y-%m-%dT%H:%M:%SZ")}}}
-        change = {"metadata": {"resourceVersion": workload.resource_version}, "spec": {"template": template}}
-        await self._api.patch(objects.KINDS[workload.kind], workload.name, workload.namespace, change)
+        kind = objects.KINDS[workload.kind]
+        change = {"metadata": {"resourceVersion": workload.resource_version}, "spec": objects.restart(kind, now)}
+        await self._api.patch(kind, workload.name, workload.namespace, change)
 
     async def identity_pods(self, now: datetime) -> list[IdentityPod]:
         """The identity controller's live pods with the issuer that each reports."""
@@ -166,7 +176,9 @@ class LinkerdMesh:
     async def leaves_refreshed_at(self, proxies: Sequence[Proxy], lifetime: timedelta) -> dict[str, datetime | None]:
         """When each proxy last got a leaf, by `namespace/pod`; None where that can't be read."""
         found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
-        return {p.id: objects.leaf_refreshed_at(values, lifetime) for p, values in zip(proxies, found, strict=True)}
+        return {
+            p.id: objects.leaf_refreshed_at(values or {}, lifetime) for p, values in zip(proxies, found, strict=True)
+        }
 
     async def links(self) -> list[str]:
         """Linkerd's names of the clusters that this one is linked to."""
@@ -179,16 +191,16 @@ class LinkerdMesh:
         except Absent:
             return []
 
-    async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
+    async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float] | None]:
         slots = asyncio.Semaphore(_CONCURRENT_READS)
 
-        async def read(namespace: str, pod: str) -> dict[str, float]:
+        async def read(namespace: str, pod: str) -> dict[str, float] | None:
             async with slots:
                 try:
                     return objects.samples(await self._api.metrics(pod, namespace, port))
                 except Forbidden:
                     raise
                 except (TemporaryError, OutOfBounds):  # gone, or not able to tell yet: a fact, not a fault
-                    return {}
+                    return None
 
         return await asyncio.gather(*(read(*pod) for pod in pods))

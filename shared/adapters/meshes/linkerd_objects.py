@@ -4,6 +4,9 @@ Rules (Linkerd docs and sources):
 - With native sidecars the proxy is an init container; elsewhere it stands among the containers.
 - An injected proxy's roots stand in its environment; a proxy of the control plane refers to the bundle's ConfigMap.
 - A Deployment's ReplicaSet is named after it and its template's hash, which its pods carry as a label.
+- Kinds of other groups may have the names of Kubernetes' own (OpenKruise's StatefulSet): kind and group say what it is.
+- A Rollout (Argo Rollouts docs) replaces all pods that are older than its `restartAt`, whatever its strategy, and then
+  says so by `restartedAt`. Its template may be that of another object.
 - Pods that have ended don't count; pods that are about to end do, until they are gone.
 - The metric that says when a proxy got its leaf has another name in some releases. 2.14 has none, so there the moment
   follows from when the leaf expires. A leaf that expires early, because its issuer does, then looks older than it is.
@@ -15,12 +18,12 @@ from datetime import UTC, datetime, timedelta
 
 from shared.adapters.kubernetes.bounds import document
 from shared.adapters.kubernetes.errors import OutOfBounds
-from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
+from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, ROLLOUT, STATEFUL_SET, Kind, Object, kind_of
 from shared.domain.times import time_in
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import IdentityPod, MeshConfig, Proxy, Workload
 
-KINDS: dict[str, Kind] = {kind.kind: kind for kind in (DEPLOYMENT, DAEMON_SET, STATEFUL_SET)}
+KINDS: dict[str, Kind] = {kind.called: kind for kind in (DEPLOYMENT, ROLLOUT, DAEMON_SET, STATEFUL_SET)}
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _PROXY, _ANCHORS = "linkerd-proxy", "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 _REFRESHED = ("control_identity_cert_refresh_timestamp_seconds", "identity_cert_refresh_timestamp_seconds")
@@ -101,6 +104,7 @@ def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
         controller=kind,
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         started_at=_started_at(pod),
+        ending="deletionTimestamp" in metadata,
         roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
     )
 
@@ -133,9 +137,9 @@ def machine(found: Object) -> Proxy:
 
 
 def controller(found: Object) -> tuple[str, str]:
-    """Kind and name of what controls the object."""
-    owners = found["metadata"].get("ownerReferences") or []
-    return next(((o["kind"], o["name"]) for o in owners if o.get("controller")), ("", ""))
+    """Kind, with its group if that isn't Kubernetes' own, and name of what controls the object."""
+    owners = [o for o in found["metadata"].get("ownerReferences") or [] if o.get("controller")]
+    return next(((kind_of(o), o["name"]) for o in owners), ("", ""))
 
 
 def _started_at(pod: Object) -> datetime | None:
@@ -146,13 +150,12 @@ def _started_at(pod: Object) -> datetime | None:
 
 
 def workload(kind: Kind, found: Object) -> Workload:
-    """A Deployment, DaemonSet or StatefulSet."""
+    """A workload of one of the kinds that can be restarted."""
     metadata, spec = found["metadata"], found["spec"]
-    template, replaced, ready = spec["template"], *_progress(kind, found)
-    restarted = ((template.get("metadata") or {}).get("annotations") or {}).get(RESTARTED)
+    replaced, ready = _progress(kind, found)
     conditions = (found.get("status") or {}).get("conditions") or []
     return Workload(
-        kind=kind.kind,
+        kind=kind.called,
         namespace=metadata["namespace"],
         name=metadata["name"],
         replicas=_replicas(kind, found),
@@ -161,14 +164,33 @@ def workload(kind: Kind, found: Object) -> Workload:
         replaced=replaced,
         stuck=any(c.get("reason") == "ProgressDeadlineExceeded" for c in conditions),
         obstacle=_obstacle(kind, spec),
-        restarted_at=time_in(restarted or ""),
+        restarted_at=_restarted_at(kind, spec),
     )
+
+
+def _restarted_at(kind: Kind, spec: Object) -> datetime | None:
+    """When a restart was last asked for."""
+    annotations = (_template(spec).get("metadata") or {}).get("annotations") or {}
+    return time_in(str((spec.get("restartAt") if kind is ROLLOUT else annotations.get(RESTARTED)) or ""))
+
+
+def restart(kind: Kind, now: datetime) -> Object:
+    """What asks for a restart, in the spec, as `kubectl rollout restart` or `kubectl argo rollouts restart` does."""
+    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (
+        {"restartAt": moment} if kind is ROLLOUT else {"template": {"metadata": {"annotations": {RESTARTED: moment}}}}
+    )
+
+
+def _template(spec: Object) -> Object:
+    """Of the pods; empty where another object has it."""
+    return spec.get("template") or {}
 
 
 def _obstacle(kind: Kind, spec: Object) -> str:
     """Why a restart wouldn't replace the pods, and what to do; empty if it would."""
     strategy = spec.get("updateStrategy") or {}
-    environment = (_proxy_container(spec["template"]["spec"]) or {}).get("env", [])
+    environment = (_proxy_container(_template(spec).get("spec") or {}) or {}).get("env", [])
     if any(e["name"] == _ANCHORS and "value" in e for e in environment):
         return "injected by hand, inject its template again"
     if spec.get("paused"):
@@ -187,6 +209,8 @@ def _replicas(kind: Kind, found: Object) -> int:
 def _progress(kind: Kind, found: Object) -> tuple[bool, bool]:
     """Whether every pod is of the newest template, and whether all of those are ready."""
     status, desired = found.get("status") or {}, _replicas(kind, found)
+    if kind is ROLLOUT:
+        return _is_restarted(found["spec"], status), status.get("availableReplicas", 0) >= desired
     if status.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
         return False, False
     if kind is DAEMON_SET:
@@ -198,15 +222,22 @@ def _progress(kind: Kind, found: Object) -> tuple[bool, bool]:
     return desired <= updated and present <= updated, ready >= desired
 
 
-def identity_pod(pod: Object, values: dict[str, float], now: datetime) -> IdentityPod:
-    """An identity pod with the metrics that it gave at `now`."""
-    ttl = values.get("issuer_cert_ttl_seconds")
+def _is_restarted(spec: Object, status: Object) -> bool:
+    """Whether a Rollout has replaced what it was last asked to."""
+    asked, done = time_in(str(spec.get("restartAt") or "")), time_in(str(status.get("restartedAt") or ""))
+    return asked is None or (done is not None and done >= asked)
+
+
+def identity_pod(pod: Object, values: dict[str, float] | None, now: datetime) -> IdentityPod:
+    """An identity pod with the metrics that it gave at `now`; None: they couldn't be read."""
+    ttl = (values or {}).get("issuer_cert_ttl_seconds")
     conditions = pod.get("status", {}).get("conditions", [])
     return IdentityPod(
         pod=f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
         created_at=datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
         issuer_expires_at=None if ttl is None else _moment(now.timestamp() + ttl),
+        readable=values is not None,
     )
 
 

@@ -173,7 +173,10 @@ def _inventory(difference: Difference) -> CheckResult:
     parts += [f"missing {shortened(difference.missing)}"] if difference.missing else []
     parts += [f"altered {shortened(difference.altered)}"] if difference.altered else []
     parts += [f"not in the source {shortened(difference.extra)}"] if difference.extra else []
-    return rungs.INVENTORY.check(passed=not (difference.missing or difference.altered), finding="; ".join(parts))
+    parts += [f"changed by the copy itself {shortened(difference.rewritten)}"] if difference.rewritten else []
+    wrong, silent = difference.missing or difference.altered, len(difference.rewritten)
+    weight: Weight | None = None if wrong else "unknown" if silent == difference.compared else "finding"
+    return rungs.INVENTORY.check(passed=not (wrong or silent), finding="; ".join(parts), weight=weight)
 
 
 def _canary(canary_times: dict[str, datetime | None], since: datetime) -> CheckResult:
@@ -187,17 +190,25 @@ def _canary(canary_times: dict[str, datetime | None], since: datetime) -> CheckR
 
 
 def _running(workloads: Workloads) -> list[CheckResult]:
-    unbound, unready, outside_mesh = workloads.unbound, workloads.unready, workloads.outside_mesh
-    bound = rungs.VOLUMES.check(passed=not unbound, finding=shortened(unbound) or "all claims are bound")
+    unready, outside_mesh = workloads.unready, workloads.outside_mesh
     ready = rungs.PODS.check(passed=not unready, finding=shortened(unready) or f"{workloads.pods} pods are ready")
     if workloads.unschedulable:
         finding = f"the cluster has no room for {shortened(workloads.unschedulable)}"
         ready = rungs.PODS.check(passed=False, finding=finding, weight="unknown")
-    checks = [bound, ready, _left_out(workloads)]
+    checks = [_volumes(workloads), ready, _left_out(workloads)]
     if workloads.meshed:
         good = f"{workloads.meshed} pods joined the mesh under a current root"
         checks.append(rungs.MESH_IDENTITY.check(passed=not outside_mesh, finding=shortened(outside_mesh) or good))
     return checks
+
+
+def _volumes(workloads: Workloads) -> CheckResult:
+    """A claim that nothing waits for may be bound only once something does: it says nothing about its volume."""
+    unbound, unused = workloads.unbound, workloads.unused
+    if unbound or not unused:
+        return rungs.VOLUMES.check(passed=not unbound, finding=shortened(unbound) or "all claims are bound")
+    weight: Weight = "finding" if workloads.bound else "unknown"
+    return rungs.VOLUMES.check(passed=False, finding=f"nothing uses {shortened(unused)}", weight=weight)
 
 
 def _left_out(workloads: Workloads) -> CheckResult:

@@ -16,6 +16,7 @@ import msgspec
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import Unreadable
 from shared.domain.resource_id import ResourceId, folded, same
+from shared.domain.restores.filters import EVERYTHING, BackupFilter
 
 _CONFIG_MAP = re.compile(r"ConfigMap (?P<namespace>[a-z0-9-]+)/[a-z0-9.-]+")
 
@@ -57,6 +58,11 @@ class ProtectedItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind")
     def kind(self) -> ItemKind:
         return self.kind_of_all()
 
+    @property
+    def holds_all(self) -> bool:
+        """Whether the backup wasn't told to leave out anything of what it covers."""
+        return True
+
     def is_staged(self, point: RecoveryPoint) -> bool:
         """Whether a restore of the point passes through a staging account. Azure Backup can be asked about such a
         restore before it is sent.
@@ -81,8 +87,13 @@ class ClusterItem(ProtectedItem, frozen=True, kw_only=True, tag="cluster"):
 
     included: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    filter: BackupFilter = EVERYTHING  # what of the namespaces is backed up
 
     has_workloads: ClassVar[bool] = True
+
+    @property
+    def holds_all(self) -> bool:
+        return self.filter.everything
 
     def is_staged(self, point: RecoveryPoint) -> bool:
         return point.vaulted

@@ -8,7 +8,7 @@ Rules:
 - A restore that is still running may make its copy again: the lease isn't released before that has ended.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,6 +20,10 @@ LEASE = Document("leases/{day}/{verification}.json", "What a verification may cr
 RELEASE = Mark("leases/{day}/{verification}.gone", "All that the verification created is gone.")
 LEASE_RETENTION = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
+
+
+type Delete = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[None]]
+"""What sends the deletion of something (in words), unless that was sent often enough."""
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ Rules:
   between can't be in the copy as it is now, so an entry says when it was made and last changed.
 - It is written once and named by its SHA-256. Of more than MOST_ENTRIES entries those are kept whose names have the
   lowest hashes: the same ones each time.
+- What a backup of a cluster was told to leave out isn't in the manifest: a copy needn't hold it.
 - Kubernetes objects are compared where loss shows: workloads by their images and
   whether they ask for the mesh, ConfigMaps by content, claims by size.
   Secrets aren't read: the verifier has no right to.
@@ -22,6 +23,7 @@ import msgspec
 
 from shared.domain.documents import Document, moment
 from shared.domain.errors import PermanentError
+from shared.domain.restores.filters import EVERYTHING, BackupFilter
 from shared.domain.restores.items import Item
 from shared.domain.restores.verification import item_digest
 from shared.domain.times import time_in
@@ -85,21 +87,25 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     names: tuple[str, ...]
     entries: dict[str, ManifestEntry]
+    filtered: bool = False  # whether the backup was told to leave something out
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """How a copy differs from its manifest; `compared` counts the entries that it had to have."""
+    """How a copy differs from its manifest, by the names of entries."""
 
-    compared: int
-    missing: tuple[str, ...]
-    altered: tuple[str, ...]
-    extra: tuple[str, ...]
+    compared: int  # how many entries it had to have
+    missing: tuple[str, ...]  # not there
+    altered: tuple[str, ...]  # there with other content
+    extra: tuple[str, ...]  # not in the manifest
+    rewritten: tuple[str, ...] = ()  # altered by the copy itself since then, which says nothing of what was restored
 
 
 def manifest_of(held: Contents, now: datetime) -> Manifest:
     """The manifest of what an item holds now; raises PermanentError if that is nothing."""
     if not held.names:
         raise PermanentError("NothingProtected", "the backup includes no namespace with a workload")
+    if held.filtered and not held.entries:
+        raise PermanentError("NothingProtected", "the filters of the backup leave nothing that a copy is compared by")
     lowest = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
     entries = {name: held.entries[name] for name in sorted(lowest)}
     return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
@@ -138,14 +144,19 @@ def protected_namespaces(
     ]
 
 
-def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str]) -> dict[str, ManifestEntry]:
-    """Entries of Kubernetes objects by kind; `source` maps the namespaces they are in to those they stem from."""
+def of_objects(
+    objects: Mapping[str, Iterable[Object]], source: Mapping[str, str], chosen: BackupFilter = EVERYTHING
+) -> dict[str, ManifestEntry]:
+    """Entries of Kubernetes objects by kind, of those that the backup was told to hold; `source` maps the namespaces
+    they are in to those they stem from.
+    """
     return {
         f"{kind} {source[item['metadata']['namespace']]}/{item['metadata']['name']}": _entry(kind, item)
         for kind in COMPARED
         for item in objects.get(kind, ())
         if f"{kind} {item['metadata']['name']}" not in _MADE_BY_KUBERNETES
         and not item["metadata"].get("ownerReferences")
+        and chosen.holds(kind, item["metadata"].get("labels") or {})
     }
 
 
@@ -189,12 +200,22 @@ def compare(manifest: Manifest, copy: Mapping[str, ManifestEntry], backup_taken:
         and not copy[name].is_like(manifest.entries[name])
         and _before(manifest.entries[name].changed, backup_taken)
     ]
+    rewritten = [name for name in altered if _is_rewritten(name, copy[name])]
     return Difference(
         compared=len(due),
         missing=tuple(name for name in due if name not in copy),
-        altered=tuple(altered),
+        altered=tuple(name for name in altered if name not in rewritten),
+        rewritten=tuple(rewritten),
         extra=() if manifest.total > MOST_ENTRIES else tuple(name for name in copy if name not in manifest.entries),
     )
+
+
+def _is_rewritten(name: str, restored: ManifestEntry) -> bool:
+    """Whether something has changed a restored ConfigMap since it was made. Other kinds change by controllers, too,
+    which leave alone what is compared.
+    """
+    made, changed = restored.made, restored.changed
+    return name.startswith("ConfigMap ") and made is not None and changed is not None and changed > made
 
 
 def _of_a_workload(metadata: Object) -> bool:

@@ -87,6 +87,8 @@ COUNTERS = Rung(
 INVENTORY = Rung(
     name="inventory",
     passes_if="everything that the manifest lists from before the backup is there and unaltered",
+    exception="finding if only ConfigMaps are altered that the copy has itself changed since they were restored; "
+    "inconclusive if nothing else was compared",
     advice="compare the backup's included namespaces and hooks with what the workload needs; restore the recovery "
     "point into a namespace of your own and look",
 )
@@ -99,6 +101,8 @@ CANARY = Rung(
 VOLUMES = Rung(
     name="volumes bound",
     passes_if="every volume claim is bound",
+    exception="finding if nothing that was restored uses the unbound ones (storage classes may wait for a consumer); "
+    "inconclusive if no other claim is there",
     advice="restore into a namespace of your own and `kubectl describe` the claim: look at its storage class and the "
     "quota of disks",
 )

@@ -28,7 +28,9 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     pods: int  # how many there are
     meshed: int  # how many of these have a proxy or ought to
     unready: tuple[str, ...] = ()  # pods and workloads
-    unbound: tuple[str, ...] = ()  # volume claims
+    unbound: tuple[str, ...] = ()  # volume claims that a workload waits for
+    unused: tuple[str, ...] = ()  # volume claims that aren't bound, and that nothing which was restored waits for
+    bound: int = 0  # how many volume claims are bound
     outside_mesh: tuple[str, ...] = ()  # pods that ought to be in the mesh
     unschedulable: tuple[str, ...] = ()  # pods that no node has room for, which says nothing about the copy
     left_out: tuple[str, ...] = ()  # workloads whose pods are refused, and what they ask for
@@ -56,7 +58,7 @@ def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) ->
     """Facts of restored workloads; `bundle` is the PEM text of the mesh's current roots, None in a cluster whose mesh
     isn't Meshward's.
     """
-    pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
+    pods = [pod for pod in objects.get("Pod", ()) if not _is_over(pod)]
     roots = fingerprints(bundle or "")
     injected = injected_namespaces(objects.get("Namespace", ()))
     unschedulable = [pod for pod in pods if _is_unschedulable(pod)]
@@ -71,11 +73,15 @@ def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) ->
     awaited = {claim for pod in unschedulable for claim in _claims(pod)}
     awaited |= {claim for item in listed if _name(item) in left_out for claim in _awaited_by(item)}
     claims = [c for c in objects.get("PersistentVolumeClaim", ()) if _name(c) not in awaited]
+    pending = [_name(c) for c in claims if c.get("status", {}).get("phase") != "Bound"]
+    used = {claim for pod in pods for claim in _claims(pod)} | {c for item in listed for c in _awaited_by(item)}
     return Workloads(
         pods=len(pods),
         meshed=len(meshed),
         unready=tuple(unready),
-        unbound=tuple(_name(c) for c in claims if c.get("status", {}).get("phase") != "Bound"),
+        unbound=tuple(name for name in pending if name in used),
+        unused=tuple(name for name in pending if name not in used),
+        bound=len(claims) - len(pending),
         outside_mesh=tuple(_name(pod) for pod in meshed if not _is_in_mesh(pod, roots)),
         unschedulable=tuple(_name(pod) for pod in unschedulable),
         left_out=tuple(f"{name} ({', '.join(found)})" for name, found in left_out.items()),
@@ -86,6 +92,14 @@ def ready(pod: Object) -> bool:
     """Whether Kubernetes calls the pod ready."""
     conditions = pod.get("status", {}).get("conditions", ())
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _is_over(pod: Object) -> bool:
+    """Whether the pod has ended for good. One that failed and has an owner, as an evicted one, is of the past: its
+    workload has another one in its place, or isn't complete.
+    """
+    phase, owned = pod.get("status", {}).get("phase"), pod["metadata"].get("ownerReferences")
+    return phase == "Succeeded" or bool(phase == "Failed" and owned)
 
 
 def _is_unschedulable(pod: Object) -> bool:
@@ -102,8 +116,10 @@ def _claims(pod: Object) -> list[str]:
 
 
 def _awaited_by(workload: Object) -> list[str]:
-    """The claims that are bound only when a workload's pods run."""
+    """The claims that are bound only when a workload's pods run; none of one that is to have no pods."""
     metadata, spec = workload["metadata"], workload["spec"]
+    if spec.get("replicas") == 0:
+        return []
     made = [
         f"{metadata['namespace']}/{claim['metadata']['name']}-{metadata['name']}-{number}"
         for claim in spec.get("volumeClaimTemplates") or ()

@@ -16,7 +16,7 @@ import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from shared.domain.errors import Conflict, InvalidEvent, NotFound, PermanentError
+from shared.domain.errors import Conflict, InvalidEvent, NotFound, PermanentError, Unreadable
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.records import RootRecord
 from shared.domain.trust.roots import Lineage, RootClaim
@@ -49,8 +49,12 @@ def refused_root(claim: RootClaim, found: str, lineage: Lineage | None, vault: s
     )
 
 
-def require_none_refused(refused: Sequence[RefusedRoot]) -> None:
-    """Raise PermanentError that says what to do about every certificate that claims to be a root."""
+def require_none_refused(refused: Sequence[RefusedRoot], broken: Sequence[str] = ()) -> None:
+    """Raise PermanentError that says what to do about certificates that claim to be roots, and about broken rows."""
+    if broken:
+        raise Unreadable(
+            "DocumentBroken", f"{', '.join(broken)} in the store can't be read: restore an earlier version"
+        )
     if refused:
         raise PermanentError(refused[0].reason, "; ".join(one.message for one in refused))
 

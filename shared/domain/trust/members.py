@@ -25,7 +25,7 @@ def members_of(mesh: Mesh, trust_domain: str, fleet: Fleet) -> tuple[list[str], 
 def reachable(members: Iterable[Cluster]) -> tuple[list[str], Unavailable]:
     """The resource ids of members that can be asked, and of those that can't, with reason and message."""
     members = list(members)
-    stopped: Unavailable = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
+    stopped: Unavailable = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.stopped}
     return sorted(c.id for c in members if c.id not in stopped), stopped
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from shared.domain.admission import Fleet
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
 from shared.domain.documents import Document
-from shared.domain.errors import TemporaryError
+from shared.domain.errors import MeshwardError
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import folded
 from shared.domain.trust.members import Unavailable, members_in, no_members, reachable
@@ -68,7 +68,13 @@ class Roll(NamedTuple):
     incarnations: dict[str, Incarnation]
     available: list[str]
     unavailable: Unavailable
-    unknown: Mapping[str, TemporaryError]  # of whom nobody knows whether they are still there
+    unknown: Mapping[str, MeshwardError]  # of whom nobody knows whether they are still there
+
+
+def spelled_as(known: Iterable[str], clusters: Iterable[Cluster]) -> list[Cluster]:
+    """The clusters, under the ids by which they are known: Azure writes an id now in one case, now in another."""
+    spelled = {folded(id): id for id in known}
+    return [replace(c, id=spelled.get(folded(c.id), c.id)) for c in clusters]
 
 
 def absent(known: Iterable[str], listed: Iterable[str]) -> list[str]:
@@ -81,7 +87,7 @@ def roll_of(
     rotation: Rotation,
     known: Mapping[str, MemberProgress],
     fleet: Fleet,
-    unknown: Mapping[str, TemporaryError],
+    unknown: Mapping[str, MeshwardError],
 ) -> Roll:
     """The roll, by all clusters that were listed or found. Raises PermanentError if it is empty."""
     members = members_in(rotation.mesh, rotation.trust_domain, fleet)

@@ -8,6 +8,7 @@ Rules:
 - `abort` can act until retire begins, and leads to the end `aborted` by the same proofs. Where issuers of the new root
   are live, they are issued under the old one again (reissue) and all leaves renewed (resettle). Then the new root is
   taken out of every bundle, and its key disabled (withdraw). If no new root was made yet, the rotation ends at once.
+  `shared.domain.trust.deadlines` says when the old root is too near its expiry for that, and when it turns round.
 - A mode can be left for a swifter one only. Where the new root is trusted everywhere already, `replace` saves time.
 - To ask for the mode that a rotation is in is no error: a call may be repeated because its answer was lost.
 """
@@ -34,6 +35,7 @@ class RotationEvent(StrEnum):
     REPLACE = "replace"  # go on in mode replace
     RESUME = "resume"  # end the pause, and give the phase its time again
     EXCLUDE = "exclude"  # end the pause, and go on without the members that are left out
+    EXPIRING = "old root expiring"  # on the way back, the old root won't last: turn round
 
 
 class Move(NamedTuple):
@@ -45,7 +47,8 @@ class Move(NamedTuple):
     modes: frozenset[Mode] = frozenset(Mode)
 
 
-COMMANDS = tuple(event for event in RotationEvent if event is not RotationEvent.PROVEN)
+_NOBODY_S = (RotationEvent.PROVEN, RotationEvent.EXPIRING)  # they happen
+COMMANDS = tuple(event for event in RotationEvent if event not in _NOBODY_S)
 REFUSALS: dict[RotationEvent, tuple[ConflictReason, str]] = {
     RotationEvent.ABORT: ("NotAbortable", "an abort is possible until retire begins: let the rotation finish"),
     RotationEvent.SWIFT: (
@@ -57,9 +60,14 @@ REFUSALS: dict[RotationEvent, tuple[ConflictReason, str]] = {
         "the new root is distributed and the mode is swift already: see what holds it",
     ),
 }
+_HAPPENS: tuple[ConflictReason, str] = ("NotAbortable", "it isn't on its way back")
 _ENDED: tuple[ConflictReason, str] = ("RotationEnded", "it has ended")
 
-_MODES = {RotationEvent.SWIFT: Mode.SWIFT, RotationEvent.REPLACE: Mode.REPLACE}
+_MODES = {
+    RotationEvent.SWIFT: Mode.SWIFT,
+    RotationEvent.REPLACE: Mode.REPLACE,
+    RotationEvent.EXPIRING: Mode.SWIFT,
+}
 _EXPIRED = frozenset({Mode.REPLACE})
 _IN_TIME = frozenset(Mode) - _EXPIRED
 
@@ -78,6 +86,8 @@ TABLE = (
     Move(Phase.SETTLE, RotationEvent.ABORT, Phase.REISSUE),
     Move(Phase.REISSUE, RotationEvent.PROVEN, Phase.RESETTLE),
     Move(Phase.RESETTLE, RotationEvent.PROVEN, Phase.WITHDRAW),
+    Move(Phase.REISSUE, RotationEvent.EXPIRING, Phase.ACTIVATE),
+    Move(Phase.RESETTLE, RotationEvent.EXPIRING, Phase.ACTIVATE),
     Move(Phase.WITHDRAW, RotationEvent.PROVEN, Phase.ABORTED),
 )
 _STAYS = (
@@ -87,20 +97,24 @@ _STAYS = (
     Move(FIRST_PHASE, RotationEvent.REPLACE, FIRST_PHASE),  # replaced once it is proven
 )
 MOVES = {(move.phase, move.event, mode): move.then for move in (*_STAYS, *TABLE) for mode in move.modes}
+_SPREADS = next(phase for phase, stage in STAGES.items() if stage.trusted == frozenset(Slot))
 _REISSUES = next(move.then for move in TABLE if move.event is RotationEvent.ABORT and STAGES[move.then].activates)
+BOTH_WAYS = frozenset(move.phase for move in TABLE if move.event is RotationEvent.EXPIRING)
 _WITH_NEW_ISSUERS = [m.phase for m in TABLE if m.event is RotationEvent.ABORT and m.then is _REISSUES]
 
 
 def phase_after(phase: Phase, event: RotationEvent, mode: Mode = Mode.ROUTINE) -> Phase:
     """The phase that follows, or the same one; raises Conflict where the command can't act."""
     if (then := MOVES.get((phase, event, mode))) is None:
-        reason, message = _ENDED if phase in ENDS else REFUSALS[event]
+        reason, message = _ENDED if phase in ENDS else REFUSALS.get(event, _HAPPENS)
         raise Conflict(reason, f"the rotation is in phase {phase}, mode {mode}: {message}")
     return then
 
 
 def mode_after(event: RotationEvent, mode: Mode) -> Mode:
     """The mode in which a rotation goes on after an event."""
+    if event is RotationEvent.EXPIRING and mode is Mode.REPLACE:
+        return mode
     return _MODES.get(event, mode)
 
 
@@ -109,12 +123,22 @@ def phase_without_root(phase: Phase) -> Phase:
     return phase_after(phase, RotationEvent.PROVEN) if phase in STAGES and STAGES[phase].disables is Slot.NEW else phase
 
 
+def root_to_prove(phase: Phase) -> Slot | None:
+    """The root that has to sign before a rotation leaves the phase: the one that is left once the other is given up."""
+    then = STAGES.get(phase_after(phase, RotationEvent.PROVEN))
+    gives_up = STAGES[phase].disables or (then and then.disables)
+    return STAGES[phase].signer if gives_up else None
+
+
 def next_phase(proven: Phase | None, phase: Phase) -> Phase:
     """What a member that has proven one phase (None: it has just joined) has to do so that a rotation leaves `phase`.
 
-    On the way to the new root it goes through each phase between. On the way back it has nothing to catch up with,
-    unless an issuer may be of the new root, or leaves have to be renewed: then its issuer comes first.
+    On the way to the new root it goes through each phase between. On the way back, one that has just joined has to
+    trust both roots first, as long as the others do: its bundle may hold the new one alone. Then its issuer comes
+    next, if it may be of the new root, or leaves have to be renewed.
     """
+    if phase in BOTH_WAYS and proven in (None, FIRST_PHASE):
+        return _SPREADS
     paths, back = [_phases_after(proven, mode) for mode in Mode], phases_from(_REISSUES)
     if proven in _WITH_NEW_ISSUERS or (phase is back[1] and proven not in back):
         paths.append(back)

@@ -69,6 +69,7 @@ class Stage(NamedTuple):
     gate: str  # what is proven of each member before the next phase
     knob: Knob | None = None  # how long the phase may take before the rotation is on hold; None: an hour
     proven_together: bool = False  # whether all members have to prove it in one and the same round
+    in_turns: bool = False  # whether one member does it first, then a share of them
     activates: bool = False  # whether issuers become live in it: from then on a leaf counts as renewed
     creates_root: bool = False  # whether the new root is made in Key Vault once all members have proven it
     disables: Slot | None = None  # the root whose key is disabled once all members have proven it
@@ -83,7 +84,13 @@ class Stage(NamedTuple):
 STAGES = {
     Phase.PREPARE: Stage(_OLD, _OLD, Slot.OLD, "each member is fit, the new root is in Key Vault", creates_root=True),
     Phase.DISTRIBUTE: Stage(
-        _BOTH, _OLD, Slot.OLD, "B1: each live proxy trusts both roots", knob="distribute_within", proven_together=True
+        _BOTH,
+        _OLD,
+        Slot.OLD,
+        "B1: each live proxy trusts both roots",
+        knob="distribute_within",
+        proven_together=True,
+        in_turns=True,
     ),
     Phase.ACTIVATE: Stage(
         _BOTH,
@@ -91,6 +98,7 @@ STAGES = {
         Slot.NEW,
         "each identity replica issues under the new root",
         knob="activate_within",
+        in_turns=True,
         activates=True,
     ),
     Phase.SETTLE: Stage(
@@ -108,6 +116,7 @@ STAGES = {
         "each live proxy trusts the new root alone",
         knob="retire_within",
         proven_together=True,
+        in_turns=True,
         disables=Slot.OLD,
     ),
     Phase.REISSUE: Stage(

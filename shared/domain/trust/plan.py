@@ -4,8 +4,8 @@ Rules:
 - Times are fractions of a root's lifetime, so that a root of an hour and one of ten years are both replaced in time.
   The rotation is due when half of it is over; issuers have to be under the new root when a sixth is left.
 - Mode routine waits until leaves are renewed. Mode swift restarts proxies instead, where the root could expire before a
-  routine rotation comes to its last phase by the policy's times. If even swift would be too late, the root is replaced,
-  with downtime; so only an operator starts that.
+  routine rotation comes to its last phase by the policy's times and the next maintenance window. If even swift would be
+  too late, the root is replaced, with downtime; so only an operator starts that.
 - A plan's hash covers what is decided: the rotation, its mode, members and roots. It doesn't cover times or pods, which
   change by themselves.
 """
@@ -22,7 +22,7 @@ from shared.domain.reasons import InformingReason
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import routine_duration
 from shared.domain.trust.phases import Mode
-from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.policy import TrustPolicy, next_opening
 from shared.domain.trust.roots import Root, Rotation
 
 _SWIFT_DURATION = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
@@ -90,7 +90,7 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
     lifetime = root.expires_at - root.starts_at
     due, activate_by = root.starts_at + lifetime / 2, root.expires_at - lifetime / 6
     left = root.expires_at - max(now, due)
-    swift = swift_duration(members)
+    swift, routine = swift_duration(members), routine_duration(policy) + _until_window(policy, max(now, due))
     reason, message = _due_reason(left, swift, now, due, activate_by)
     return Upcoming(
         mesh=root.mesh,
@@ -99,10 +99,14 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
         expires=root.expires_at,
         due=due,
         activate_by=activate_by,
-        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < routine_duration(policy) else Mode.ROUTINE,
+        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < routine else Mode.ROUTINE,
         reason=reason,
         message=message,
     )
+
+
+def _until_window(policy: TrustPolicy, begun: datetime) -> timedelta:
+    return next_opening(policy.maintenance, begun) - begun
 
 
 def _due_reason(

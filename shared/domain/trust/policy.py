@@ -10,6 +10,7 @@ from msgspec import Meta
 from shared.domain.knobs import Section, SomeTime
 
 LEAF_LIFETIME = timedelta(hours=24)  # if the mesh is installed with its defaults
+RESTART_TIME = timedelta(hours=1)  # until a workload has come through
 SHORTEST_ROOT = timedelta(hours=1)
 
 type Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -38,15 +39,20 @@ class Window(
 class TrustPolicy(Section, frozen=True, kw_only=True):
     """The knobs of a trust domain's rotations."""
 
-    issuer_lifetime: Annotated[timedelta, Meta(extra={"at_least": LEAF_LIFETIME})] = timedelta(hours=48)
-    """Lifetime of an issuer. It is renewed after half of it. It must be longer than the lifetime of leaf certificates,
-    24 hours."""
+    issuer_lifetime: Annotated[timedelta, Meta(extra={"at_least": LEAF_LIFETIME})] = timedelta(days=10)
+    """Lifetime of an issuer: how long a mesh goes on if its issuer can't be renewed. It must be longer than the
+    lifetime of leaf certificates, 24 hours. No issuer outlives its root."""
+    renew_issuers_every: SomeTime = timedelta(days=1)
+    """Age at which an issuer is renewed; after half of its lifetime, if that comes first."""
     root_lifetime: Annotated[
         timedelta | None, Meta(extra={"at_least": SHORTEST_ROOT, "unset": "as the old root's"})
     ] = None
     """Lifetime of a new root."""
     restarts_at_once: Annotated[int, Meta(ge=1, extra={"unit": "workloads"})] = 10
     """How many workloads of one cluster restart at the same time."""
+    clusters_at_once: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """The fraction of the clusters that a routine rotation changes at the same time, once it has gone well in a first
+    one, or in those that are tagged `meshward:rotate-first=true`: 0.5 is half of them, 0 is one after another."""
     maintenance: Annotated[tuple[Window, ...], Meta(extra={"unset": "always"})] = ()
     """Maintenance windows: workloads are restarted only in them."""
     distribute_within: SomeTime = timedelta(hours=24)
@@ -63,6 +69,11 @@ class TrustPolicy(Section, frozen=True, kw_only=True):
 def is_open(windows: Sequence[Window], now: datetime) -> bool:
     """Whether workloads may be restarted now; without a window, always."""
     return not windows or any(opens <= now < closes for opens, closes in _openings(windows, now))
+
+
+def may_restart(windows: Sequence[Window], now: datetime, deadline: datetime | None) -> bool:
+    """Whether workloads may be restarted now: in a window, or because the next one opens too late for the deadline."""
+    return is_open(windows, now) or (deadline is not None and next_opening(windows, now) + RESTART_TIME >= deadline)
 
 
 def next_opening(windows: Sequence[Window], now: datetime) -> datetime:

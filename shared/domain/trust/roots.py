@@ -4,6 +4,8 @@ Rules:
 - Only roots of record count (`records`). Each generation is a certificate with a name of its own, so that the old root
   is kept.
 - The current root is the lowest enabled generation; an enabled one above it is the goal of a rotation that runs.
+- A row that can't be read stops the rotations of its trust domain, as nobody knows which root is current. Other rows
+  still count: issuers are renewed under their roots. Other trust domains go on.
 - A certificate whose tags say that it is a root, and that has no record, is a claim: it is told, and never used.
 """
 
@@ -13,9 +15,9 @@ from datetime import datetime
 
 import msgspec
 
-from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
-from shared.domain.errors import InvalidEvent, PermanentError, shown
-from shared.domain.resource_id import same
+from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, tag_in
+from shared.domain.errors import InvalidEvent, PermanentError, Unreadable, shown
+from shared.domain.resource_id import folded, same
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Slot
 from shared.domain.unique import unique_name
@@ -58,6 +60,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[Root, ...]  # those that count, the oldest first
     last: int  # the highest generation that was begun
     last_ended: bool  # whether that was retired or given up
+    broken: tuple[str, ...] = ()  # paths of rows that can't be read
 
     @property
     def enabled(self) -> list[Root]:
@@ -112,11 +115,11 @@ class AlreadyRotated(PermanentError):
 
 def claim_of(found: VaultCertificate) -> RootClaim:
     """What the certificate's tags say; raises InvalidEvent if they don't say that it is a trust root."""
-    mesh, domain = found.tags.get(MESH_TAG), found.tags.get(TRUST_DOMAIN_TAG)
+    mesh, domain = (folded(tag_in(found.tags, tag)) for tag in (MESH_TAG, TRUST_DOMAIN_TAG))
     if mesh not in _MESHES or not domain:
         tags = f"{MESH_TAG}={'|'.join(sorted(_MESHES))} and {TRUST_DOMAIN_TAG}"
         raise InvalidEvent("NotATrustRoot", f"certificate {found.name} has no tags {tags}")
-    generation = found.tags.get(GENERATION_TAG, "")
+    generation = tag_in(found.tags, GENERATION_TAG)
     if not re.fullmatch(r"[1-9][0-9]{0,5}", generation):
         raise InvalidEvent("NotATrustRoot", f"tag {GENERATION_TAG} of certificate {found.name} isn't a number")
     longest = _LONGEST_NAME - len(issuer_name(Mesh(mesh), ""))
@@ -164,9 +167,11 @@ def rotation_of(certificate: str, lineages: Sequence[Lineage]) -> Rotation:
     """The rotation that replaces this certificate.
 
     Raises InvalidEvent if it is no root of record, AlreadyRotated if it isn't the current one, PermanentError if roots
-    can't be told apart.
+    can't be told apart, Unreadable if a row can't be read.
     """
     lineage = lineage_of(certificate, lineages)
+    if lineage.broken:
+        raise unreadable_rows(lineage.trust_domain, lineage.broken)
     enabled = lineage.enabled
     if len({r.generation for r in enabled}) < len(enabled):
         names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
@@ -184,10 +189,19 @@ def rotation_of(certificate: str, lineages: Sequence[Lineage]) -> Rotation:
     )
 
 
+def unreadable_rows(trust_domain: str, paths: Iterable[str]) -> Unreadable:
+    """The error that says which rows of a trust domain's roots have to be restored."""
+    message = (
+        f"{', '.join(paths)} in the store can't be read, so that nobody knows which root of {trust_domain} is current"
+    )
+    return Unreadable("DocumentBroken", f"{message}: restore an earlier version; until then nothing is rotated there")
+
+
 def _next_generation(lineage: Lineage) -> int:
-    """The number of the root that comes next; one that was begun, and neither made nor given up, is gone on with."""
-    begun = lineage.roots[-1].generation if lineage.roots else 0
-    return lineage.last if lineage.last > begun and not lineage.last_ended else lineage.last + 1
+    """The number of the root that comes next; one that was begun and not given up is gone on with, enabled or not."""
+    assert lineage.current
+    begun = lineage.last > lineage.current.generation and not lineage.last_ended
+    return lineage.last if begun else lineage.last + 1
 
 
 def lineage_of(certificate: str, lineages: Iterable[Lineage]) -> Lineage:

@@ -23,7 +23,8 @@ from msgspec.structs import replace
 
 from shared.domain.errors import Conflict
 from shared.domain.incarnation import Incarnation
-from shared.domain.resource_id import name_of
+from shared.domain.trust.deadlines import has_to_hurry, has_to_turn, outranks_windows, require_time_back
+from shared.domain.trust.holds import HOLD_POLL_INTERVAL, hold_of, pause_of
 from shared.domain.trust.membership import Exclusion, MemberProgress, left_out, progress_of, with_caught_up
 from shared.domain.trust.moves import (
     COMMANDS,
@@ -37,22 +38,45 @@ from shared.domain.trust.moves import (
 )
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Slot, compatible
 from shared.domain.trust.policy import TrustPolicy
-from shared.domain.trust.state import Hold, Member, MemberOutcome, RotationRecord, RotationState, RoundReport
-from shared.domain.trust.verdicts import MAX_BLOCKERS
-from shared.domain.trust.warnings import EXCLUDE_ADVICE, time_left, warned
+from shared.domain.trust.state import Member, MemberOutcome, RotationRecord, RotationState, RoundReport
+from shared.domain.trust.turns import Turns, in_turn
+from shared.domain.trust.warnings import warned
 
-HOLD_POLL_INTERVAL = timedelta(minutes=10)
+LEAST_PAUSE = timedelta(seconds=5)
+_DEFAULTS = TrustPolicy()
 
 
-def apply_commands(state: RotationState) -> tuple[RotationState, dict[RotationEvent, Conflict]]:
-    """The state after its commands, and why some of them can't act in it."""
+def apply_commands(
+    state: RotationState, now: datetime, policy: TrustPolicy
+) -> tuple[RotationState, dict[RotationEvent, Conflict]]:
+    """The state after its commands, and why some of them can't act in it, now and by the trust domain's policy."""
     refused: dict[RotationEvent, Conflict] = {}
     for command in (c for c in COMMANDS if c in state.commands):
         try:
+            _require_time(state, command, now, policy)
             state = _after(state, command)
         except Conflict as error:
             refused[command] = error
     return replace(state, commands=[]), refused
+
+
+def _in_time(state: RotationState, now: datetime) -> RotationState:
+    """The state that has to follow if the old root's expiry is near."""
+    if state.old_root is None:
+        return state
+    members, expires_at = len(state.members), state.old_root.expires_at
+    if has_to_turn(state.phase, members, expires_at, now):
+        return _after(state, RotationEvent.EXPIRING)
+    hurries = has_to_hurry(state.phase, state.mode, members, expires_at, now)
+    return _after(state, RotationEvent.SWIFT) if hurries else state
+
+
+def _require_time(state: RotationState, command: RotationEvent, now: datetime, policy: TrustPolicy) -> None:
+    """Raise Conflict for an abort that comes too late in the old root's life; if no new root was made, none does."""
+    phase_after(state.phase, command, state.mode)
+    if command is RotationEvent.ABORT and state.roots and state.old_root:
+        members, expires_at = len(state.members), state.old_root.expires_at
+        require_time_back(state.phase, state.mode, policy, members, expires_at, now)
 
 
 def begin_round(
@@ -60,9 +84,11 @@ def begin_round(
     incarnations: Mapping[str, Incarnation],
     now: datetime,
     excluded: Mapping[str, Exclusion] | None = None,
+    policy: TrustPolicy = _DEFAULTS,
 ) -> RotationState:
     """The state as a round begins with these members: after its commands, without those that are gone."""
-    state, _ = apply_commands(state)
+    state, _ = apply_commands(state, now, policy)
+    state = _in_time(state, now)
     excluded = with_caught_up(excluded or {}, state.excluded)
     begin_again = [c for c in left_out(excluded) if state.excluded.get(c) != excluded[c]]
     return replace(
@@ -76,25 +102,32 @@ def begin_round(
 
 
 def members_to_try(
-    state: RotationState, clusters: Mapping[str, TrustPolicy], unavailable: Sequence[str] = ()
+    state: RotationState,
+    clusters: Mapping[str, TrustPolicy],
+    unavailable: Sequence[str] = (),
+    now: datetime | None = None,
+    turns: Turns | None = None,
 ) -> list[Member]:
     """The members that haven't proven the phase, each with its next one; only those that catch up, if others must wait.
 
     If none is left, but the phase has to be proven together and wasn't, all members. Those that are left out come with
-    others only.
+    others only. With a time, maintenance windows that would open too late don't count. With `turns`, one
+    wave comes after another.
     """
     if state.phase in ENDS:
         return []
+    clusters = {c: _knobs_now(state, policy, now) for c, policy in clusters.items()}
     out = left_out(state.excluded)
     awaited = {c: policy for c, policy in clusters.items() if c not in out}
     newcomers = any(_too_far_behind(state, c) for c in [*awaited, *(c for c in unavailable if c not in out)])
     apart = STAGES[state.phase].proven_together and not state.proven_together
     once_more = apart and not set(unavailable) - out and _all_proven(state, awaited)
+    turn = in_turn(state.phase, state.mode, awaited.keys(), _proven(state), turns)
     tried = {
         c: state.phase if once_more else next_phase(state.proven.get(c), state.phase)
         for c in awaited
         if once_more or state.proven.get(c) is not state.phase
-        if _too_far_behind(state, c) or not newcomers
+        if _too_far_behind(state, c) or (not newcomers and (once_more or c in turn))
     }
     catching_up = {c: next_phase(state.proven.get(c), state.phase) for c in clusters if c in out}
     return [_member(state, c, phase, clusters[c]) for c, phase in (tried | catching_up if tried else tried).items()]
@@ -109,13 +142,25 @@ def _member(state: RotationState, cluster: str, phase: Phase, policy: TrustPolic
         roots=state.roots,
         activated_at=state.members.get(cluster, MemberProgress()).activated_at,
         new_root_live=_new_root_live(state),
-        policy=policy if state.mode is Mode.ROUTINE else replace(policy, maintenance=()),
+        policy=policy,
     )
 
 
 def _new_root_live(state: RotationState) -> bool:
     """Whether a member may issue under the new root, also one that has lost the proof of it since."""
     return Slot.NEW in STAGES[state.phase].leaves or any(one.activated_at for one in state.members.values())
+
+
+def _knobs_now(state: RotationState, policy: TrustPolicy, now: datetime | None) -> TrustPolicy:
+    """The knobs of a member, without maintenance windows where there is no time for them."""
+    old = state.old_root
+    pressed = old and now and outranks_windows(state.phase, policy, old.expires_at, now)
+    return replace(policy, maintenance=()) if pressed or state.mode is not Mode.ROUTINE else policy
+
+
+def _proven(state: RotationState) -> set[str]:
+    """Who has proven the phase."""
+    return {c for c, proven in state.proven.items() if proven is state.phase}
 
 
 def _all_proven(state: RotationState, clusters: Iterable[str]) -> bool:
@@ -131,7 +176,12 @@ def _too_far_behind(state: RotationState, cluster: str) -> bool:
 
 
 def conclude_round(report: RoundReport, now: datetime) -> RotationState:
-    """The state after a round."""
+    """The state after a round, with a pause before the next: whatever goes wrong, rounds don't chase each other."""
+    state = _concluded(report, now)
+    return state if state.phase in ENDS else replace(state, pause=max(state.pause, LEAST_PAUSE))
+
+
+def _concluded(report: RoundReport, now: datetime) -> RotationState:
     state, stage = report.round.state, STAGES.get(report.round.state.phase)
     if stage is None:
         return state
@@ -143,10 +193,12 @@ def conclude_round(report: RoundReport, now: datetime) -> RotationState:
     together = not blocked and seen.keys() >= {c for c in state.proven if c not in out}
     state = replace(state, proven_together=together, seen=sum(seen.values()) + (0 if together else state.seen))
     if blocked:
-        hold = _hold(state, blocked, stage.time_limit(report.round.policy), now)
-        pause = HOLD_POLL_INTERVAL if hold else _shortest_wait([*blocked, *_catching_up(report.outcomes, out, state)])
+        limit = stage.time_limit(report.round.policy)
+        hold = hold_of(state, blocked, limit, now)
+        waits = [*blocked, *_catching_up(report.outcomes, out, state)]
+        pause = HOLD_POLL_INTERVAL if hold else pause_of(state, waits, limit, now)
         return warned(replace(state, hold=hold, pause=pause), report.round.state.hold, now)
-    if any(o.fleet_done for o in outcomes) and not _command_moves(state):
+    if any(o.fleet_done for o in outcomes) and not _command_moves(state, now, report.round.policy):
         return _after(replace(state, gate_passed=f"{stage.gate} ({state.seen} seen)"), RotationEvent.PROVEN)
     return replace(state, hold=None, warned_at=None, pause=timedelta())
 
@@ -226,29 +278,6 @@ def _after(state: RotationState, event: RotationEvent) -> RotationState:
     )
 
 
-def _command_moves(state: RotationState) -> bool:
+def _command_moves(state: RotationState, now: datetime, policy: TrustPolicy) -> bool:
     """Whether a command is about to move the rotation to another phase."""
-    return apply_commands(state)[0].phase is not state.phase
-
-
-def _hold(state: RotationState, blocked: Sequence[MemberOutcome], limit: timedelta, now: datetime) -> Hold | None:
-    refusals = [o for o in blocked if o.refused]
-    late = state.phase_started_at is not None and now - state.phase_started_at > limit
-    if not (refusals or late):
-        return None
-    first, *others = refusals or blocked
-    more = f" (and {len(others)} more)" if others else ""
-    in_turn = sorted(blocked, key=lambda o: not o.refused)
-    blockers = [blocker for o in in_turn for blocker in o.blockers or [name_of(o.cluster) or "key vault"]]
-    return Hold(
-        reason=first.reason,
-        message=first.message + more,
-        blockers=blockers[:MAX_BLOCKERS],
-        time_left=time_left(state, now),
-        advice=EXCLUDE_ADVICE if first.cluster else "",
-    )
-
-
-def _shortest_wait(blocked: Sequence[MemberOutcome]) -> timedelta:
-    """The shortest time that somebody asks to wait for; none if somebody asks for none."""
-    return timedelta(seconds=min(o.retry_after or 0 for o in blocked))
+    return apply_commands(state, now, policy)[0].phase is not state.phase

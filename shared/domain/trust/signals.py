@@ -29,6 +29,14 @@ class RootRefused(Failure, frozen=True, kw_only=True, tag="root refused"):
     trust_domain: str
 
 
+class NoRootSigns(Warn, frozen=True, kw_only=True, tag="no root signs"):
+    """A trust domain has members, and none of its roots is enabled: its issuers can't be renewed."""
+
+    trust_domain: str  # whose roots they are
+    members: int  # clusters
+    why: str  # which certificates there are, for people
+
+
 class NothingToRotate(Signal, frozen=True, kw_only=True, tag="nothing to rotate"):
     """An expiry event names a root that was already rotated."""
 
@@ -137,6 +145,25 @@ class ClusterNotAdmitted(Warn, frozen=True, kw_only=True, tag="cluster not admit
     cluster: str
     trust_domain: str
     why: str
+
+
+class IssuerLookedAt(Signal, frozen=True, kw_only=True, tag="issuer looked at"):
+    """The hourly sweep has looked after a member's issuer. A member that can't be asked has the hours that were seen
+    last, less those since."""
+
+    cluster: str  # resource id
+    hours_left: int  # until it expires
+
+
+class IssuerNotRenewed(Failure, frozen=True, kw_only=True, tag="issuer not renewed"):
+    """A member's issuer couldn't be renewed in this hour, or isn't proven to be used. The next hour tries again."""
+
+    cluster: str  # resource id
+    hours_left: float | None  # until it expires; none: it was never seen
+
+
+class IssuerInDanger(IssuerNotRenewed, frozen=True, kw_only=True, tag="issuer about to expire"):
+    """The same, while no more than a quarter of the issuer's life is left. When it expires, the mesh fails."""
 
 
 class IssuerRenewed(Signal, frozen=True, kw_only=True, tag="issuer renewed"):

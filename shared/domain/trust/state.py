@@ -84,6 +84,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     activated_at: datetime | None  # when it was proven to issue under the phase's root
     new_root_live: bool = False  # whether any member was proven to issue under the new root
     policy: TrustPolicy  # of this cluster
+    suspected: list[str] = []  # replicas that seemed to have missed the new issuer, minutes ago
 
     @property
     def trust_domain(self) -> str:

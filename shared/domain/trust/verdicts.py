@@ -36,10 +36,11 @@ class GateFault(NamedTuple):
 
 def gate_verdict(fault: GateFault, blockers: Sequence[str], faulty: int, seen: int) -> GateVerdict:
     """The judgement of a gate that has found the fault in so many of those that it has seen."""
+    nothing = f"no {fault.subject} were seen"
     found = f"{faulty} of {seen} {fault.subject} {fault.predicate}"
     return GateVerdict(
         reason="NothingSeen" if seen == 0 else fault.reason if faulty else "Proven",
-        message=found if faulty else f"all {seen} {fault.subject} are as they should be",
+        message=found if faulty else f"all {seen} {fault.subject} are as they should be" if seen else nothing,
         blockers=tuple(blockers),
         seen=seen,
     )

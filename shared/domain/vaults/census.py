@@ -7,12 +7,13 @@ Rules:
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
 - A data source is protected where a vault has it as an item in a state that is known to be good. It doesn't count for
   the coverage. Jobs of a Backup vault name their item. Those of a Recovery Services vault name the share or machine.
+- A data source whose owner doesn't agree (any more) is named, whether it is protected or not.
 - Who claims a trust domain that doesn't list it is named, whether it is protected or not.
 - Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -27,7 +28,8 @@ from shared.domain.restores.verification import vault_in
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.states import JOB, unknown_state
 from shared.domain.trust.membership import Membership, still_left_out
-from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.consents import consent_error
+from shared.domain.vaults.source import FoundItem, SourceCandidate
 from shared.domain.vaults.sources import DataSource, sources_of, unfit
 
 
@@ -43,7 +45,8 @@ class CensusVolume(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str  # its label
     protected: bool  # whether backups are taken
-    message: str = ""  # why it isn't protected
+    reason: str = ""  # NotConsented or ConsentUnknown, if its owner isn't known to agree
+    message: str = ""  # why it isn't protected, or that its owner doesn't agree
     item: str = ""  # resource id of its protected item
     policy: str = ""  # resource id of its backup policy
     proof: Proof = Proof()  # how well its backups are proven
@@ -148,15 +151,32 @@ def protected(cluster: Cluster, instance: FoundItem, proof: Proof) -> Standing:
     )
 
 
-def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem]) -> Standing:
-    """The standing with that of each volume which the cluster names; a tag that can't be read is reported instead."""
+def with_volumes(
+    standing: Standing, cluster: Cluster, items: Sequence[FoundItem], consents: Mapping[str, SourceCandidate]
+) -> Standing:
+    """The standing with that of each volume which the cluster names; a tag that can't be read is reported instead.
+
+    `consents` are, by label, whether the owners agree.
+    """
     try:
         sources = sources_of(cluster)
     except PermanentError as error:
         unreadable = CensusVolume(name="", protected=False, message=error.message)
         return msgspec.structs.replace(standing, volumes=(unreadable,))
-    found = tuple(_volume(source, next((i for i in items if source.protected_by(i)), None)) for source in sources)
-    return msgspec.structs.replace(standing, volumes=found)
+    found = [_volume(source, next((i for i in items if source.protected_by(i)), None)) for source in sources]
+    return msgspec.structs.replace(standing, volumes=tuple(_consented(v, consents.get(v.name)) for v in found))
+
+
+def without_consent(standings: Iterable[Standing]) -> list[str]:
+    """The volumes that are backed up though their owners don't agree: cluster (resource id) and label."""
+    found = ((s.cluster, v) for s in standings for v in s.volumes if v.protected and v.reason == "NotConsented")
+    return [f"{cluster}: {volume.name}" for cluster, volume in found]
+
+
+def _consented(volume: CensusVolume, known: SourceCandidate | None) -> CensusVolume:
+    """The volume, with what is told if its owner isn't known to agree."""
+    withheld = consent_error(known) if known and known.exists else None
+    return msgspec.structs.replace(volume, reason=withheld.reason, message=withheld.message) if withheld else volume
 
 
 def _volume(source: DataSource, item: FoundItem | None) -> CensusVolume:

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import same
 from shared.domain.restores.verification import vault_in
-from shared.domain.states import INSTANCE, OPERATION, PROVISIONING, unknown_state
+from shared.domain.states import INSTANCE, PROVISIONING, unknown_state
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, VaultService
 
@@ -23,6 +22,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     state: str
     message: str = ""
+
+
+class FoundGroup(Found, frozen=True, kw_only=True):
+    """A resource group; `mark` is the tag that only what Meshward has made bears."""
+
+    mark: str = ""
 
 
 class FoundVault(Found, frozen=True, kw_only=True):
@@ -35,6 +40,7 @@ class FoundVault(Found, frozen=True, kw_only=True):
     redundancy: str  # LocallyRedundant, ZoneRedundant or GeoRedundant
     immutable_days: int = 0  # for how long backups are immutable; 0: as the backup policies say
     public: bool | None = False  # to public networks, as far as its kind can be closed; None: by an unknown word
+    cluster: str = ""  # <resource group>/<cluster>, by its tag
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
 
@@ -55,6 +61,7 @@ class FoundExtension(Found, frozen=True, kw_only=True):
 
     principal: str
     account: str
+    name: str = ""
 
 
 class FoundInstance(Found, frozen=True, kw_only=True):
@@ -74,19 +81,14 @@ class FoundInstance(Found, frozen=True, kw_only=True):
         return "pending" in (INSTANCE.meaning(self.protection), PROVISIONING.meaning(self.state))
 
     @property
+    def in_error(self) -> bool:
+        """Whether Azure has failed to protect it. It tries again only when it is asked to."""
+        return not self.changing and same(self.protection, "ProtectionError")
+
+    @property
     def movable(self) -> bool:
         """Whether another policy may be asked for: only of what is configured, and nobody is at work on."""
         return self.configured and not self.changing
-
-
-class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What was last asked for a backup instance; without an operation it is done, or was never begun."""
-
-    policy: str = ""  # resource id
-    operation: str = ""
-
-
-REQUESTED = Document("instances/{instance}.json", "What was last asked for a backup instance.", InstanceRequest)
 
 
 class FoundIdentity(Found, frozen=True, kw_only=True):
@@ -96,24 +98,11 @@ class FoundIdentity(Found, frozen=True, kw_only=True):
     client: str
 
 
-class FoundOperation(Found, frozen=True, kw_only=True):
-    """A long-running operation of Azure Backup; `code` names the error of a failed one."""
-
-    code: str = ""
-
-
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
-    """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
+    """A validation or a sync under way, and what it is of; without an operation it has nothing to find."""
 
     protection: Protection
     operation: str = ""
-
-
-class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request to Azure Backup has ended: well if there is no code."""
-
-    code: str = ""
-    message: str = ""
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,8 +137,8 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
     if found is not None and found.account.lower() != protection.account:
         raise PermanentError(
             "ExtensionElsewhere",
-            f"the backup extension of cluster {protection.cluster} stores backups in account {found.account or '?'}, "
-            f"not in {protection.account}; remove the extension if nobody needs it and start again",
+            f"the backup extension {shown(found.name)} of cluster {protection.cluster} stores backups in account "
+            f"{shown(found.account) or '?'}, not in {protection.account}; remove it if nobody needs it and start again",
         )
     extension = require_settled(f"the backup extension of cluster {protection.cluster}", found)
     if not extension.principal:
@@ -183,18 +172,6 @@ def require_undeleted(protection: Protection, deleted: Sequence[FoundItem]) -> N
 
 def _is_own(protection: Protection, holder: FoundInstance) -> bool:
     return same(holder.id, protection.instance_id)
-
-
-def concluded(label: str, found: FoundOperation) -> OperationResult:
-    """What an operation found, once it has ended: its error counts only if it failed."""
-    meaning = OPERATION.require_known(label, found.state)
-    if meaning == "pending":
-        raise NotConverged("UnderWay", f"{label} is under way")
-    return (
-        OperationResult()
-        if meaning == "good"
-        else OperationResult(code=found.code or found.state, message=found.message)
-    )
 
 
 def require_protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:

@@ -22,6 +22,7 @@ class VirtualMachine(Source, frozen=True, kw_only=True, tag="machine"):
     """A virtual machine."""
 
     service = VaultService.RECOVERY_SERVICES
+    type = "Microsoft.Compute/virtualMachines"
     cluster_tag = "meshward:machines"
     form = "virtual machines as [<resource group>/]<machine>"
     policies = "machines"
@@ -36,7 +37,7 @@ class VirtualMachine(Source, frozen=True, kw_only=True, tag="machine"):
         if found is None:
             return None
         group = group_scope(cluster.subscription_id, found["group"] or cluster.resource_group)
-        id = group.child("Microsoft.Compute/virtualMachines", found["machine"])
+        id = group.child(cls.type, found["machine"])
         return cls(source_id=str(id), name=found["machine"])
 
     @classmethod

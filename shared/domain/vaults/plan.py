@@ -7,6 +7,8 @@ Rules:
 - What can neither be taken over nor corrected is no difference: the plan is refused, with the reason.
 - A data source that can't be taken stands in the plan as refused, with the reason. It holds up nothing else: the run
   does the rest and fails with the reason.
+- What the plan would bring about has no source that is refused, unless a vault protects it already. No role is needed
+  on what is refused, whether it is protected or not.
 - Without a data source that it protects there is no Recovery Services vault.
 """
 
@@ -32,8 +34,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     holders: tuple[FoundInstance, ...] = ()  # backup instances of the cluster, in any vault
     deleted: tuple[FoundItem, ...] = ()  # deleted backup instances that the Backup vault still keeps
     items: tuple[FoundItem, ...] = ()  # what the vaults of the data sources protect
-    candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources that no item stands for
+    candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources outside of the vault
     granted: tuple[str, ...] = ()  # names of the grants that are made
+
+    @property
+    def needs_cluster(self) -> bool:
+        """Whether the cluster has to run for what is missing."""
+        protected = any(not holder.in_error for holder in self.holders)
+        return not (protected and self.parts["extension"] and self.parts["trusted_access"])
 
     def principal(self, part: str) -> str:
         """The object id of a part's identity; empty where it has none, or none yet."""
@@ -42,10 +50,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     def item(self, source: DataSource) -> FoundItem | None:
         """What its vault has of it."""
         return next((item for item in self.items if source.protected_by(item)), None)
-
-    def unprotected(self, protection: Protection) -> list[DataSource]:
-        """The data sources that no item stands for."""
-        return [source for source in protection.sources if self.item(source) is None]
 
 
 class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +62,7 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[str, ...]  # names of the grants that are made
     instance: bool  # whether there is a backup instance
     redundancy: str  # of the Backup vault, if there is one
+    in_error: bool = False  # whether Azure has failed to protect the backup instance
     standing: FoundInstance | None = None  # the backup instance, if the cluster is protected as planned
 
     @property
@@ -69,6 +74,12 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     def refused(self) -> tuple[str, ...]:
         """The data sources that can't be taken, a line each."""
         return tuple(change.line for change in self.source_changes if change.act == "refuse")
+
+    @property
+    def accepted(self) -> list[DataSource]:
+        """The data sources that it protects, and may do so: roles are for them alone."""
+        refused = {change.what for change in self.source_changes if change.act == "refuse"}
+        return [source for source in self.protection.sources if source.label not in refused]
 
     @property
     def hash(self) -> str:
@@ -88,8 +99,11 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     require_undeleted(protection, seen.deleted)
     needed = grants(protection, seen.principal("backup_vault"), seen.principal("extension"))
     sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
+    refused = {source for source, change in sources.items() if change.act == "refuse"}
+    accepted = [source for source in protection.sources if source not in refused]
+    protection = _with_sources(protection, [*accepted, *filter(seen.item, refused)])
     principals = {service: seen.principal(part) for service, part in VAULTS.items()}
-    needed_by_sources = [g for service, vault in principals.items() for g in source_grants(service, protection, vault)]
+    needed_by_sources = [g for service, vault in principals.items() for g in source_grants(service, accepted, vault)]
     changes = (*_parts(protection, seen), *_instance(protection, instance), *_roles(needed, seen))
     return ProtectionPlan(
         protection=protection,
@@ -99,9 +113,10 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
             *sources.values(),
             *_roles(needed_by_sources, seen),
         ),
-        sources=tuple(source for source, change in sources.items() if change.act != "refuse"),
+        sources=tuple(source for source in sources if source not in refused),
         granted=seen.granted,
         instance=instance is not None,
+        in_error=instance is not None and instance.in_error,
         redundancy=vault.redundancy if (vault := seen.parts.get("backup_vault")) else "",
         standing=instance if instance and instance.configured and not changes else None,
     )
@@ -122,6 +137,12 @@ def lacking(plan: ProtectionPlan, grants: Iterable[Grant]) -> list[Grant]:
     return [grant for grant in grants if grant.name not in plan.granted]
 
 
+def _with_sources(protection: Protection, sources: Iterable[DataSource]) -> Protection:
+    """The protection with those of its data sources, in its order."""
+    kept = set(sources)
+    return msgspec.structs.replace(protection, sources=tuple(s for s in protection.sources if s in kept))
+
+
 def _parts(protection: Protection, seen: Seen, *, of_sources: bool = False) -> Iterator[Change]:
     for name, part in planned_parts(protection).items():
         if part.of_sources is of_sources:
@@ -134,6 +155,8 @@ def _instance(protection: Protection, instance: FoundInstance | None) -> Iterato
         yield Change(act="create", what=f"{what}, by policy {policy}")
     elif instance.movable and not same(instance.policy, protection.policy_id):
         yield Change(act="move", what=f"{what} to policy {policy}", why=f"its policy is {name_of(instance.policy)}")
+    elif instance.in_error:
+        yield Change(act="sync", what=what, why=f"it is in {instance.protection}")
 
 
 def _source(protection: Protection, seen: Seen, source: DataSource) -> Change | None:

@@ -13,10 +13,11 @@ Rules:
 import hashlib
 import re
 import uuid
+from collections.abc import Iterable
 
 import msgspec
 
-from shared.domain.cluster import PROTECT_TAG, Cluster, cluster_id
+from shared.domain.cluster import PROTECT_TAG, Cluster, cluster_id, require_readable
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError, shown
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import ResourceId, folded, group_scope, same, subscription_scope
@@ -34,6 +35,7 @@ from shared.domain.vaults.sources import DataSource, sources_of
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
 INCARNATION_TAG = "meshward:cluster-incarnation"
+MARK_TAG = "meshward:mark"  # of a snapshot group
 EXTENSION = "azure-aks-backup"
 
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
@@ -62,6 +64,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     oidc_issuer: str = ""  # URL that issues the cluster's service account tokens; empty where none does
     recovery_services_vault: str = ""  # name; it is made if the cluster names what it protects
     sources: tuple[DataSource, ...] = ()  # shares and machines that the cluster names
+    listed_sources: tuple[str, ...] = ()  # resource ids that the policy document lists as its sources
 
     @property
     def snapshot_group_id(self) -> str:
@@ -181,9 +184,13 @@ def require_in_fleet(id: ResourceId, subscriptions: list[str]) -> None:
 
 
 def is_due(cluster: Cluster, terms: ProtectPolicy) -> bool:
-    """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet."""
+    """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet, and PermanentError
+    if its tag can't be read.
+    """
     by_default = any(same(cluster.subscription_id, named) for named in terms.subscriptions)
     asked = cluster.tagged(PROTECT_TAG, "true") or (by_default and not cluster.tagged(PROTECT_TAG, "false"))
+    if not asked:
+        require_readable(cluster, PROTECT_TAG)
     if not asked or cluster.provisioning_state == "Deleting":
         return False
     if cluster.provisioning_state != "Succeeded":
@@ -192,7 +199,11 @@ def is_due(cluster: Cluster, terms: ProtectPolicy) -> bool:
 
 
 def protection_of(
-    cluster: Cluster, group: str, terms: ProtectPolicy, incarnation: Incarnation | None = None
+    cluster: Cluster,
+    group: str,
+    terms: ProtectPolicy,
+    incarnation: Incarnation | None = None,
+    listed_sources: tuple[str, ...] = (),
 ) -> Protection:
     """The protection of a cluster, its vault in resource group `group` of the cluster's own subscription.
 
@@ -207,7 +218,7 @@ def protection_of(
     cluster_id(cluster.id)
     known = incarnation or cluster.incarnation
     key = hashlib.sha256(f"{folded(cluster.id)}|{known.key}".encode()).hexdigest()
-    label = f"{_label(cluster.name)}-{key[:8]}"
+    label = label_of(cluster.name, key)
     name = uuid.uuid5(_NAMES, key)
     return Protection(
         cluster_id=cluster.id,
@@ -222,6 +233,7 @@ def protection_of(
         backup_vault=f"bv-{label}",
         recovery_services_vault=f"rsv-{label}",
         sources=sources_of(cluster),
+        listed_sources=listed_sources,
         trusted_access_binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{folded(cluster.name)[:40]}-{key[:16]}",
@@ -255,13 +267,14 @@ def extension_grants(protection: Protection, extension: str) -> list[Grant]:
     return [Grant(principal=extension, role=BLOB_DATA_CONTRIBUTOR, scope=protection.account_id)]
 
 
-def source_grants(service: VaultService, protection: Protection, vault: str) -> list[Grant]:
-    """What the identity of this service's vault needs for the data sources, once for each scope."""
-    sources = (source for source in protection.sources if source.service is service)
-    needed = dict.fromkeys((role, source.source_id) for source in sources for role in source.roles)
+def source_grants(service: VaultService, sources: Iterable[Source], vault: str) -> list[Grant]:
+    """What the identity of this service's vault needs for those of the data sources that it protects, once a scope."""
+    own = (source for source in sources if source.service is service)
+    needed = dict.fromkeys((role, source.source_id) for source in own for role in source.roles)
     return [Grant(principal=vault, role=role, scope=scope) for role, scope in needed]
 
 
-def _label(cluster: str) -> str:
-    """The cluster's name, cut to 30 characters of those that all services allow."""
-    return re.sub(r"[^a-z0-9]+", "-", cluster.lower())[:30].strip("-")
+def label_of(cluster: str, key: str) -> str:
+    """What names end with: the cluster's name, cut to 30 characters of those that all services allow, and a digest."""
+    readable = re.sub(r"[^a-z0-9]+", "-", cluster.lower())[:30].strip("-")
+    return f"{readable}-{key[:8]}"

@@ -4,8 +4,10 @@ Rules:
 - A vault tells by its tags whose it is. An incarnation is gone if Resource Manager answers 404 for the cluster's id, or
   tells another incarnation. What is unknown is never another one.
 - It is kept for `release_after` from the first look that found it gone, if every look since has. Sooner only by hand,
-  by the hash of the plan, and never within a day of that look: one answer isn't enough to delete backups.
-- While another incarnation has the id, the vault is released by hand alone.
+  by the hash of the plan.
+- One answer isn't enough to delete backups: 404 counts once it was given at two looks a day apart.
+- While another incarnation has the id, the vault is released by hand alone, and only if that is proven: the id was free
+  for a day before, or the resourceUIDs differ. The identity of the protected cluster may just have been replaced.
 - Its backup workloads' identity goes first, since nobody rightly has it any more.
 - That the Backup vault is gone, a look at it and the list of vaults have to say: an answer that is wrong once would
   let go the storage of backups that it keeps.
@@ -83,13 +85,19 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Absence(msgspec.Struct, frozen=True, kw_only=True):
-    """Since when every look has found an incarnation gone, in UTC; None if the last look has found it."""
+    """What was seen of an incarnation that is gone; nothing of one that the last look has found. Times are in UTC."""
 
-    since: datetime | None = None
+    since: datetime | None = None  # when every look since has found it gone
+    free: datetime | None = None  # since when every look has got 404 for its id
+    was_free: bool = False  # for a day, before another incarnation took the id
 
-    def after(self, now: datetime, *, gone: bool) -> "Absence":
-        """What is known after another look."""
-        return Absence(since=(self.since or now) if gone else None)
+    def after(self, now: datetime, *, gone: bool, free: bool) -> "Absence":
+        """What is known after another look, which got 404 if the id is `free`."""
+        if not gone:
+            return Absence()
+        first = (self.free or now) if free else None
+        confirmed = first is not None and now - first >= CONFIRMED_AFTER
+        return Absence(since=self.since or now, free=first, was_free=self.was_free or confirmed)
 
 
 ABSENCE = Document(
@@ -117,17 +125,33 @@ def require_absent(protection: Protection, cluster: Cluster | None) -> None:
         )
 
 
-def require_confirmed(protection: Protection, gone: Absence, now: datetime) -> datetime:
-    """When the incarnation was first seen to be gone; raises Conflict unless it is, and was a day ago."""
+def require_confirmed(protection: Protection, gone: Absence, cluster: Cluster | None, now: datetime) -> datetime:
+    """When the incarnation was first seen to be gone; raises Conflict unless that is proven by looks a day apart.
+
+    `cluster` is what has the id now.
+    """
     if gone.since is None:
         raise Conflict("ClusterIsThere", f"cluster {protection.cluster} still exists, so its vault isn't released")
-    if now - gone.since < CONFIRMED_AFTER:
+    if cluster and not (gone.was_free or _made_again(protection, cluster)):
+        raise Conflict(
+            "NotProven",
+            f"cluster {protection.cluster} has another identity than when {protection.backup_vault} was made, and "
+            "nothing proves that it was created again",
+        )
+    first = gone.since if cluster else gone.free
+    if first is None or now - first < CONFIRMED_AFTER:
         raise Conflict(
             "NotConfirmed",
-            f"cluster {protection.cluster} was first seen to be gone on {gone.since:%Y-%m-%d at %H:%M} UTC; "
+            f"cluster {protection.cluster} was first seen to be gone on {first or now:%Y-%m-%d at %H:%M} UTC; "
             "its vault can be released a day after that",
         )
     return gone.since
+
+
+def _made_again(protection: Protection, cluster: Cluster) -> bool:
+    """Whether the resourceUIDs, which nobody can change, say that it is another incarnation."""
+    before, now = Incarnation.read(protection.incarnation), cluster.incarnation
+    return bool(before.uid and now.uid) and before.another(now)
 
 
 def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Release:

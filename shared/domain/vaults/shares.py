@@ -27,6 +27,7 @@ class FileShare(Source, frozen=True, kw_only=True, tag="share"):
     """A share, by its storage account and its name."""
 
     service = VaultService.RECOVERY_SERVICES
+    type = "Microsoft.Storage/storageAccounts"
     cluster_tag = "meshward:files"
     form = "file shares as [<resource group>/]<storage account>/<share>"
     policies = "files"
@@ -47,7 +48,7 @@ class FileShare(Source, frozen=True, kw_only=True, tag="share"):
         group = (found and found["group"]) or cluster.node_resource_group
         if found is None or not group:
             return None
-        id = group_scope(cluster.subscription_id, group).child("Microsoft.Storage/storageAccounts", found["account"])
+        id = group_scope(cluster.subscription_id, group).child(cls.type, found["account"])
         return cls(source_id=str(id), name=found["share"])
 
     @classmethod

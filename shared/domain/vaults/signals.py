@@ -38,6 +38,14 @@ class ProtectionDrifted(Warn, frozen=True, kw_only=True, tag="a protection has d
     changes: Sequence[str]
 
 
+class SourceRefused(Warn, frozen=True, kw_only=True, tag="data source refused"):
+    """A cluster names a file share or machine that can't be backed up, or whose owner doesn't agree. `why` has what its
+    owner can do."""
+
+    cluster: str
+    why: str
+
+
 class RedundancyFellBack(Warn, frozen=True, kw_only=True, tag="redundancy falls back, as the policy document allows"):
     """The region doesn't offer the knob `redundancy`. The vault gets `redundancy_fallback`."""
 
@@ -63,6 +71,13 @@ class ClustersLeftOut(Warn, frozen=True, kw_only=True, tag="clusters left out"):
     """Some clusters were left out of the rotation of their trust root and haven't caught up."""
 
     clusters: Sequence[str]  # resource ids
+
+
+class ConsentsMissing(Warn, frozen=True, kw_only=True, tag="backups without consent"):
+    """The census has found shares or machines that are backed up, and whose owners don't agree (any more). They stay
+    protected."""
+
+    volumes: Sequence[str]  # the cluster's resource id and the label of each
 
 
 class VaultKept(Signal, frozen=True, kw_only=True, tag="the vault of a cluster that is gone is kept"):

@@ -7,7 +7,7 @@ one stands in `sources.DataSource`.
 from abc import abstractmethod
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -15,6 +15,8 @@ from shared.domain.cluster import Cluster
 from shared.domain.resource_id import ResourceId, parsed, same
 from shared.domain.states import INSTANCE, ITEM, Meaning, States
 from shared.domain.vaults.policy import ProtectPolicy
+
+type Consent = Literal["given", "missing", "unknown"]  # of the owner of an account or machine, to its backup
 
 
 class VaultService(StrEnum):
@@ -36,6 +38,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """What every kind of data source has, and answers."""
 
     service: ClassVar[VaultService]  # whose vault protects it
+    type: ClassVar[str]  # Azure's, of `source_id`
     cluster_tag: ClassVar[str]  # the cluster's tag that names it
     form: ClassVar[str]  # what that tag lists
     policies: ClassVar[str]  # what the names of its backup policies begin with
@@ -113,9 +116,18 @@ class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.until:%Y-%m-%d}" if self.until else "an unknown day"
 
 
-class SourceCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a source that the vault doesn't protect."""
+class SourceOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """The storage account of a share, or the machine itself: where it is, and what its owner says by tags."""
 
-    exists: bool
-    region: str = ""
+    region: str
+    tags: dict[str, str]
+
+
+class SourceCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a source outside of the vault; without consent, nothing else was asked."""
+
+    exists: bool  # whether it is there
+    consent: Consent = "unknown"  # whether its owner agrees
+    missing: str = ""  # what is told if it isn't known to agree
+    region: str = ""  # Azure region of its account, or of the machine
     vault: str = ""  # resource id of the vault that holds it or its account, empty where none does

@@ -7,6 +7,7 @@ Rules:
   up again. What is no longer named stays protected.
 - An item says IRPending long after its first backup. Only states that are known to be good count as protected.
 - Terms that don't suit a kind are refused.
+- The owner of the account or machine must agree (`consents`), also if it is protected already.
 """
 
 import re
@@ -15,8 +16,9 @@ from operator import attrgetter
 
 from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError, shown
-from shared.domain.resource_id import folded, same
+from shared.domain.resource_id import GROUP, ResourceId, folded, same
 from shared.domain.states import Meaning, unknown_state
+from shared.domain.vaults.consents import consent_error
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.shares import FileShare
@@ -45,6 +47,14 @@ def _named(cluster: Cluster, kind: type[DataSource]) -> Iterator[DataSource]:
                 yield source
 
 
+def require_source(text: str) -> None:
+    """Raise PermanentError unless a list of sources may hold this: an account, a machine or a resource group."""
+    id = ResourceId(text)
+    if not (id.type == GROUP or id.of_type(*(kind.type for kind in KINDS))):
+        message = f"{shown(text)} isn't the resource id of a storage account, a virtual machine or a resource group"
+        raise PermanentError("NotAResourceId", message)
+
+
 def label_in_job(job: JobNames) -> str:
     """The label of the data source that a backup job names, empty if it names none."""
     return next(filter(None, (kind.label_in_job(job) for kind in KINDS)), "")
@@ -62,12 +72,17 @@ def refusal(
 
     `item` is it in the vault, `candidate` it outside of the vault.
     """
-    if item is not None:
-        return unfit(item)
-    if why := source.unfit(terms):
+    if why := unfit(item) if item else source.unfit(terms):
         return why
     if candidate is None or not candidate.exists:
         return f"it doesn't exist; correct the tag {source.cluster_tag}"
+    if withheld := consent_error(candidate):
+        return str(withheld)
+    return "" if item else _untakable(candidate, vault, region)
+
+
+def _untakable(candidate: SourceCandidate, vault: str, region: str) -> str:
+    """Why Azure wouldn't let the vault take it, empty if it would."""
     if candidate.vault and not same(candidate.vault, vault):
         return f"{candidate.vault} holds it, or its storage account; Azure allows one vault only: unregister it there"
     if candidate.region != region:

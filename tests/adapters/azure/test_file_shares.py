@@ -12,6 +12,7 @@ from shared.domain.restores.manifest import Manifest, ManifestEntry, compare
 from shared.domain.restores.verification import RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_manifest, a_plan
+from tests.worlds.removal import at_once
 from tests.worlds.settings import settings
 
 ACCOUNT, SHARE, PLACE = "stcontoso", "orders", "verify-orders-0a1b2c3d"
@@ -55,14 +56,14 @@ async def test_a_scratch_share_is_made_once_and_removed_for_sure(
     await shares.isolate(plan)
     await shares.isolate(plan)
     assert sum(e.method == "PUT" for e in world.wire.exchanges) == 1
-    assert await shares.remove(plan) == [PLACE]
-    assert await shares.remove(plan) == []
+    assert await shares.remove(plan, at_once) == [PLACE]
+    assert await shares.remove(plan, at_once) == []
     assert not world.file_shares.exists(ACCOUNT, PLACE)
 
 
 async def test_a_share_that_isn_t_ours_is_never_deleted(world: World, shares: FileShares, plan: RestorePlan) -> None:
     world.file_shares.create(ACCOUNT, PLACE)
-    assert await shares.remove(plan) == []
+    assert await shares.remove(plan, at_once) == []
     assert world.file_shares.exists(ACCOUNT, PLACE)
 
 
@@ -119,3 +120,15 @@ async def test_a_share_of_that_name_that_is_somebody_else_s_is_refused(
     world.file_shares.create(ACCOUNT, PLACE)
     with pytest.raises(PermanentError, match="PlaceTaken"):
         await shares.isolate(plan)
+
+
+async def test_the_scratch_share_of_another_verification_is_neither_restored_into_nor_removed(
+    world: World, shares: FileShares, plan: RestorePlan
+) -> None:
+    await shares.isolate(plan)
+    other = msgspec.structs.replace(plan, name=f"{plan.name}-2")
+    for refused in (shares.isolate, shares.require_isolated):
+        with pytest.raises(PermanentError, match="PlaceTaken"):
+            await refused(other)
+    assert await shares.remove(other, at_once) == []
+    assert world.file_shares.exists(ACCOUNT, PLACE)

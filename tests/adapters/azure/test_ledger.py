@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.azure.ledger import Ledger
-from shared.domain.errors import TemporaryError
+from shared.domain.errors import TemporaryError, Unreadable
 from tests.contracts.ledger import LedgerContract, Writers
 
 NOBODY: Any = None  # local stores take no credential
@@ -34,6 +34,15 @@ async def test_a_store_that_fails_is_worth_another_try(tmp_path: Path) -> None:
     (tmp_path / "folder").write_bytes(b"a file where a folder should be")
     with pytest.raises(TemporaryError, match="LedgerUnavailable"):
         await ledger.create("folder/a", b"")
+
+
+async def test_a_document_that_is_too_large_is_named_and_left_unread(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path.as_uri(), NOBODY, largest=100)
+    for size in (100, 101):
+        (tmp_path / f"of{size}.json").write_bytes(b"x" * size)
+    assert await ledger.read("of100.json")
+    with pytest.raises(Unreadable, match=r"DocumentBroken: of101\.json .* more than 100 bytes"):
+        await ledger.read("of101.json")
 
 
 def test_of_processes_that_saw_the_same_exactly_one_updates_the_document(tmp_path: Path) -> None:

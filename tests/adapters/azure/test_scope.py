@@ -2,12 +2,9 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from azure.core.pipeline import PipelineContext, PipelineRequest
-from azure.core.rest import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +12,7 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.adapters.azure.scope import WithinFleet
+from shared.adapters.azure.scope import Server, within
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.vaults.machines import VirtualMachine
@@ -27,14 +24,13 @@ from tests.worlds.settings import settings
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 ARM = "https://management.azure.com"
-FLEET = WithinFleet(ARM, [GUID])
+FLEET = Server(ARM, within([GUID]))
 
 
 def sent(url: str) -> bool:
     """Whether a request to this URL is let out."""
-    context: Any = PipelineContext(None)
     with suppress(PermanentError):
-        FLEET.on_request(PipelineRequest(HttpRequest("GET", url), context))
+        FLEET.require(url)
         return True
     return False
 

@@ -19,6 +19,7 @@ from shared.domain.restores.staging import BEFORE, TURN, StagingBefore, StagingT
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_plan
+from tests.worlds.removal import at_once
 from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
@@ -69,9 +70,9 @@ async def test_disks_snapshots_and_containers_are_found_with_the_time_they_were_
 async def test_what_a_restore_has_staged_is_told_until_it_is_gone(world: World, staging: Staging) -> None:
     jobs = job(world)
     fill(world)
-    assert len(await staging.remove(planned(world), jobs, [])) == 3
+    assert len(await staging.remove(planned(world), jobs, [], at_once)) == 3
     await world.clock.advance(MINUTE)
-    assert await staging.remove(planned(world), jobs, []) == []
+    assert await staging.remove(planned(world), jobs, [], at_once) == []
     assert [r for kind in (DISKS, SNAPSHOTS) for r in world.arm.of_type(kind, f"{group(world)}/")] == []
 
 
@@ -79,7 +80,7 @@ async def test_a_disk_that_a_machine_holds_is_left_and_told(world: World, stagin
     jobs, holder = job(world), f"{group(world)}/providers/Microsoft.Compute/virtualMachines/vm"
     world.machines.make_disk(group(world), "data", DISK, location="westeurope", holder=holder)
     for _ in range(2):
-        assert await staging.remove(planned(world), jobs, []) == ["disk data"]
+        assert await staging.remove(planned(world), jobs, [], at_once) == ["disk data"]
         await world.clock.advance(MINUTE)
     assert len(await staging.found(planned(world))) == 1
 
@@ -89,7 +90,7 @@ async def test_what_another_restore_may_have_staged_is_left_and_told(world: Worl
     fill(world)
     other = [msgspec.structs.replace(jobs[0], id="other", ended=None)]
     for _ in range(2):
-        assert len(await staging.remove(planned(world), jobs, other)) == 3
+        assert len(await staging.remove(planned(world), jobs, other, at_once)) == 3
         await world.clock.advance(MINUTE)
     assert len(await staging.found(planned(world))) == 3
 
@@ -97,14 +98,14 @@ async def test_what_another_restore_may_have_staged_is_left_and_told(world: Worl
 async def test_whose_turn_it_isn_t_deletes_nothing(world: World, staging: Staging) -> None:
     jobs, other = job(world), msgspec.structs.replace(planned(world), name="other")
     fill(world)
-    assert await staging.remove(other, jobs, []) == []
+    assert await staging.remove(other, jobs, [], at_once) == []
     assert len(await staging.found(other)) == 3
 
 
 async def test_without_a_job_nothing_is_deleted(world: World, staging: Staging) -> None:
     fill(world)
     assert await staging.jobs(planned(world)) == []
-    assert await staging.remove(planned(world), [], []) == []
+    assert await staging.remove(planned(world), [], [], at_once) == []
     assert len(await staging.found(planned(world))) == 3
 
 

@@ -10,7 +10,8 @@ from shared.adapters.azure.resources import AzureResources
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.cluster_backups import ClusterBackups
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
-from shared.domain.vaults.findings import concluded, require_protected, require_unclaimed
+from shared.domain.operations import concluded
+from shared.domain.vaults.findings import require_protected, require_unclaimed
 from shared.domain.vaults.protection import Protection, grants
 from tests.worlds import sdk
 from tests.worlds.accounts import with_account, with_vault

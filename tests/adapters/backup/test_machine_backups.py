@@ -9,6 +9,7 @@ from shared.adapters.backup.machine_backups import MachineBackups
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.source import SourceOwner
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -28,12 +29,12 @@ async def backups(world: World) -> MachineBackups:
 async def test_what_is_known_of_a_machine_says_whether_it_is_there_and_which_vault_holds_it(
     world: World, backups: MachineBackups, protection: Protection, machine: VirtualMachine
 ) -> None:
-    found = await backups.candidate(protection, machine)
-    assert (found.exists, found.region, found.vault) == (True, protection.location, "")
+    assert await backups.owner(machine) == SourceOwner(region=protection.location, tags={})
+    assert await backups.holder(protection, machine) == ""
     gone = VirtualMachine(source_id=f"{machine.source_id}-gone", name="vm-build-gone")
-    assert not (await backups.candidate(protection, gone)).exists
+    assert await backups.owner(gone) is None
     world.recovery_vaults.protect_machine("rsv-theirs", "vm-build")
-    assert (await backups.candidate(protection, machine)).vault.endswith("/rsv-theirs")
+    assert (await backups.holder(protection, machine) or "").endswith("/rsv-theirs")
 
 
 async def test_a_machine_is_protected_by_its_policy(

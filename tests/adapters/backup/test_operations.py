@@ -17,8 +17,8 @@ from shared.adapters.backup.machine_restores import MachineRestores
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.operations import concluded
 from shared.domain.restores.items import ClusterItem, MachineItem, RecoveryPoint
-from shared.domain.vaults.findings import concluded
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.protection import SourceOperation
 from shared.domain.vaults.shares import FileShare

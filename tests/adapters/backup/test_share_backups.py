@@ -9,10 +9,13 @@ from local.cloud.world import World
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.errors import NotConverged
-from shared.domain.vaults.findings import FoundOperation
+from shared.domain.operations import FoundOperation
+from shared.domain.vaults.consents import CONSENT_TAG
 from shared.domain.vaults.protection import Protection, SourceOperation
 from shared.domain.vaults.shares import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR, FileShare
+from shared.domain.vaults.source import SourceOwner
 from tests.worlds import sdk
+from tests.worlds.consents import agree
 from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
@@ -103,12 +106,16 @@ async def test_a_share_is_protected_read_and_given_up_softly(
 async def test_what_is_known_of_a_share_says_whether_it_is_there_and_which_vault_holds_its_account(
     world: World, backups: ShareBackups, protection: Protection
 ) -> None:
-    found = await backups.candidate(protection, share_of(world))
-    assert (found.exists, found.region, found.vault) == (True, protection.location, "")
-    assert not (await backups.candidate(protection, share_of(world, "nowhere"))).exists
+    agree(world.file_shares.account(ACCOUNT), cluster="rg/aks")
+    owner = SourceOwner(region=protection.location, tags={CONSENT_TAG: "rg/aks"})
+    assert await backups.owner(share_of(world)) == owner
+    gone = FileShare(source_id=f"{share_of(world).source_id}gone", name="carts")
+    assert await backups.owner(gone) is None
+    assert await backups.holder(protection, share_of(world)) == ""
+    assert await backups.holder(protection, share_of(world, "nowhere")) is None
     await registered(world, backups, protection)
-    found = await backups.candidate(protection, share_of(world, "images"))
-    assert found.vault.lower() == protection.recovery_services_vault_id.lower()
+    holder = await backups.holder(protection, share_of(world, "images")) or ""
+    assert holder.lower() == protection.recovery_services_vault_id.lower()
 
 
 async def test_a_vault_is_deleted_once_its_accounts_are_unregistered(

@@ -10,6 +10,8 @@ from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.vaults import Vaults, word
+from shared.domain.errors import NotConverged
+from shared.domain.operations import concluded
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import VaultService
 from shared.domain.vaults.strength import SOFT_DELETE, weaknesses
@@ -80,3 +82,21 @@ async def test_a_vault_may_be_deleted_at_once(clock: Clock, protection: Protecti
     assert await vaults.vault(protection) is None
     await sdk.close(world)
     await world.stop()
+
+
+@pytest.mark.parametrize("kind", [BackupVaults, RecoveryServicesVaults])
+async def test_the_creation_of_a_vault_is_followed_by_its_operation(
+    world: World, protection: Protection, kind: type[Vaults]
+) -> None:
+    vaults = kind(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    world.resource_groups.add("rg-backup")
+    operation = await vaults.create_vault(protection, "GeoRedundant")
+    begun = await vaults.creation(protection, operation)
+    assert begun
+    with pytest.raises(NotConverged, match="UnderWay"):
+        concluded("it", begun)
+    await world.clock.advance(MINUTE)
+    ended = await vaults.creation(protection, operation)
+    assert ended
+    assert concluded("it", ended).code == ""
+    assert await vaults.creation(protection, "unknown==") is None

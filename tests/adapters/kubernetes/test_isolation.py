@@ -21,6 +21,7 @@ from shared.domain.restores.verification import RestorePlan
 from tests.worlds import sdk
 from tests.worlds.admission import everyone
 from tests.worlds.facts.plans import a_manifest, a_plan
+from tests.worlds.removal import at_once
 from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
@@ -112,7 +113,7 @@ async def test_a_namespace_that_took_the_place_of_the_one_that_was_made_gets_not
     for act in (namespaces.require_isolated(plan), namespaces.call(plan, [])):
         with pytest.raises(PermanentError, match="PlaceTaken"):
             await act
-    assert await namespaces.remove(plan) == []
+    assert await namespaces.remove(plan, at_once) == []
     assert cluster.find("Namespace", "", PLACE)
 
 
@@ -168,10 +169,10 @@ async def test_a_place_is_told_as_left_over_until_it_is_gone(
     world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     await namespaces.isolate(plan)
-    assert await namespaces.remove(plan) == [PLACE]
-    assert await namespaces.remove(plan) == [PLACE]
+    assert await namespaces.remove(plan, at_once) == [PLACE]
+    assert await namespaces.remove(plan, at_once) == [PLACE]
     await world.clock.advance(5 * MINUTE)
-    assert await namespaces.remove(plan) == []
+    assert await namespaces.remove(plan, at_once) == []
     assert cluster.find("Namespace", "", PLACE) is None
 
 
@@ -180,14 +181,14 @@ async def test_a_volume_that_outlives_its_claim_is_left_over(
 ) -> None:
     claim = {"claimRef": {"namespace": PLACE, "name": "data"}}
     cluster.apply(object("PersistentVolume", "pv-1", None, spec=claim))
-    assert await namespaces.remove(plan) == ["pv-1"]
+    assert await namespaces.remove(plan, at_once) == ["pv-1"]
 
 
 async def test_a_namespace_that_isn_t_ours_is_never_deleted(
     cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     cluster.apply(object("Namespace", PLACE, None))
-    assert await namespaces.remove(plan) == []
+    assert await namespaces.remove(plan, at_once) == []
     assert cluster.find("Namespace", "", PLACE)
 
 
@@ -210,9 +211,9 @@ async def test_a_place_may_be_in_another_cluster_and_the_source_is_only_read(
     elsewhere = msgspec.structs.replace(plan, target_id=scratch)
     await namespaces.isolate(elsewhere)
     assert world.kubernetes.clusters["aks-scratch"].find("Namespace", "", PLACE)
-    await namespaces.remove(elsewhere)
+    await namespaces.remove(elsewhere, at_once)
     await world.clock.advance(5 * MINUTE)
-    assert await namespaces.remove(elsewhere) == []
+    assert await namespaces.remove(elsewhere, at_once) == []
     assert cluster.find("Namespace", "", PLACE) is None
     assert [e for e in world.wire.exchanges if "/k8s/aks-east/" in e.url and e.method != "GET"] == []
 

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +39,7 @@ from tests.worlds.admission import everyone
 from tests.worlds.settings import settings
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+BEGUN = datetime.fromtimestamp(0, UTC)
 CLUSTERS = ("aks-east", "aks-west")
 
 
@@ -75,7 +76,9 @@ class TwoMeshes:
         desired = desired_trust(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
         for _ in range(20):
             stale = [p for p in await mesh.proxies() if not trusts(p, desired)]
-            due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), waves=kinds)
+            due = next_restarts(
+                await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), since=BEGUN, waves=kinds
+            )
             for workload in due:
                 await mesh.restart(workload, self.world.clock.now())
             await self.world.clock.advance(2 * MINUTE)
@@ -209,6 +212,17 @@ async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: T
         require_unchanged("aks-east", await mesh.issuer())
 
 
+async def test_what_else_is_in_the_issuer_s_secret_is_neither_read_nor_lost(fleet: TwoMeshes) -> None:
+    binary = base64.b64encode(bytes(range(256))).decode()
+    meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": {"keystore.p12": binary}}
+    fleet.cluster.apply(secret)
+    assert (await fleet.meshes[0].issuer()).holds_key
+    await fleet.activate()
+    assert (await fleet.meshes[0].issuer()).holds_key
+    assert fleet.cluster.get("Secret", "linkerd", "linkerd-identity-issuer")["data"]["keystore.p12"] == binary
+
+
 async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they_are(fleet: TwoMeshes) -> None:
     mesh, clock = fleet.meshes[0], fleet.world.clock
     vm = {"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload", "spec": {}}
@@ -339,8 +353,8 @@ async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: s
         reports = issuer_gate(replicas, expires, issuer.written_at).passed
         assert reports is (line >= "2.18"), "older replicas don't tell which issuer they use: they are restarted"
         if missed := pods_without_reload(replicas, expires, issuer.written_at, clock.now()):
-            stale = [p for p in await mesh.proxies() if p.id in missed]
-            for workload in next_restarts(await mesh.workloads(), stale, clock.now(), TrustPolicy()):
+            stale = [p for p in await mesh.proxies() if p.id in [replica.pod for replica in missed]]
+            for workload in next_restarts(await mesh.workloads(), stale, clock.now(), TrustPolicy(), since=BEGUN):
                 await mesh.restart(workload, clock.now())
             await clock.advance(5 * MINUTE)
         assert issuer_gate(await mesh.identity_pods(clock.now()), expires, issuer.written_at).passed

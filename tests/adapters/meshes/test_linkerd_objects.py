@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
+from shared.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, ROLLOUT, STATEFUL_SET, Kind, Object
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.trust.certificates import fingerprint, pem
 from tests.worlds.facts.certificates import NEW, OLD
@@ -17,7 +17,8 @@ ANCHORS = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 def pod(*, native: bool = False, owner: tuple[str, str] | None = None, **anchors: Any) -> Object:
     container = {"name": "linkerd-proxy", "env": [{"name": ANCHORS, **anchors}]}
     status = {"name": "linkerd-proxy", "state": {"running": {"startedAt": STARTED}}}
-    owners = [{"kind": owner[0], "name": owner[1], "controller": True}] if owner else []
+    api, _, kind = (owner or ("", ""))[0].rpartition(" ")
+    owners = [{"apiVersion": api or "apps/v1", "kind": kind, "name": owner[1], "controller": True}] if owner else []
     return {
         "metadata": {"name": "web-1", "namespace": "shop", "creationTimestamp": MADE, "ownerReferences": owners},
         "spec": {"containers": [{"name": "web"}, *[container][native:]], "initContainers": [container][: int(native)]},
@@ -44,7 +45,9 @@ def test_roots_that_come_from_the_bundle_are_not_known_from_the_pod() -> None:
     ("owner", "workload"),
     [
         (("ReplicaSet", "web-abc"), "Deployment/shop/web"),
-        (("ReplicaSet", "rollout-abc"), ""),
+        (("ReplicaSet", "rollout-abc"), "Rollout.argoproj.io/shop/web"),
+        (("apps.kruise.io/v1beta1 StatefulSet", "db"), ""),
+        (("apps.openshift.io/v1 DeploymentConfig", "web"), ""),
         (("ReplicaSet", "unknown"), ""),
         (("StatefulSet", "db"), "StatefulSet/shop/db"),
         (("DaemonSet", "agent"), "DaemonSet/shop/agent"),
@@ -53,7 +56,7 @@ def test_roots_that_come_from_the_bundle_are_not_known_from_the_pod() -> None:
     ],
 )
 def test_only_workloads_that_a_restart_replaces_own_a_proxy(owner: tuple[str, str] | None, workload: str) -> None:
-    owners = {("shop", "web-abc"): ("Deployment", "web"), ("shop", "rollout-abc"): ("Rollout", "web")}
+    owners = {("shop", "web-abc"): ("Deployment", "web"), ("shop", "rollout-abc"): ("Rollout.argoproj.io", "web")}
     assert objects.proxy(pod(owner=owner, value=""), owners).workload == workload
 
 
@@ -78,9 +81,10 @@ def test_a_pod_tells_its_deployment_by_name_and_label_or_its_replica_set_has_to_
 
 
 def test_what_made_a_pod_is_told_where_no_restart_replaces_it() -> None:
-    owners = {("shop", "rollout-abc"): ("Rollout", "web")}
-    made_by = [("ReplicaSet", "rollout-abc"), ("Job", "import"), None]
-    assert [objects.proxy(pod(owner=o, value=""), owners).controller for o in made_by] == ["Rollout", "Job", ""]
+    owners = {("shop", "rollout-abc"): ("Rollout.argoproj.io", "web")}
+    made_by = [("apps.kruise.io/v1beta1 StatefulSet", "db"), ("batch/v1 Job", "import"), None]
+    told = [objects.proxy(pod(owner=o, value=""), owners).controller for o in made_by]
+    assert told == ["StatefulSet.apps.kruise.io", "Job", ""]
 
 
 def workload(kind: Kind, spec: Object, **status: Any) -> Any:
@@ -115,6 +119,31 @@ def test_a_rollout_is_over_when_every_pod_is_new_and_ready(
 ) -> None:
     found = workload(kind, {"replicas": 3}, **status)
     assert (found.rolling, found.replaced) == (rolling, replaced)
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "rolling", "replaced"),
+    [
+        ({}, replicas(3, 3, 3), False, True),
+        ({}, replicas(4, 1, 4), False, True),  # a canary that waits: a restart replaces its pods all the same
+        ({"restartAt": STARTED}, replicas(3, 3, 3), True, False),
+        ({"restartAt": STARTED}, replicas(3, 3, 3, restartedAt=MADE), True, False),
+        ({"restartAt": STARTED}, replicas(3, 3, 3, restartedAt=STARTED), False, True),
+        ({"restartAt": STARTED}, replicas(3, 3, 2, restartedAt=STARTED), True, True),
+    ],
+)
+def test_a_rollout_of_argo_is_restarted_once_it_says_so(
+    spec: Object, status: dict[str, Any], rolling: bool, replaced: bool
+) -> None:
+    found = workload(ROLLOUT, {"replicas": 3, **spec}, **status)
+    assert (found.id, found.rolling, found.replaced) == ("Rollout.argoproj.io/shop/web", rolling, replaced)
+    assert (found.restarted_at is None) is (not spec)
+
+
+def test_a_rollout_of_argo_may_have_the_template_of_another_object() -> None:
+    metadata = {"name": "web", "namespace": "shop", "resourceVersion": "7", "generation": 3}
+    found = objects.workload(ROLLOUT, {"metadata": metadata, "spec": {"workloadRef": {"name": "web"}}})
+    assert (found.obstacle, found.replicas) == ("", 1)
 
 
 def test_a_rollout_that_kubernetes_has_given_up_is_stuck() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.domain.restores.checks import RestoredCopy, judge, ladder
@@ -121,6 +122,27 @@ def test_data_that_differs_fails_the_copy_although_its_job_completed(field: str)
     facts: dict[str, Any] = {"missing": (), "altered": (), "extra": (), field: ("ConfigMap shop/settings",)}
     checks = rungs(job(), arrived(Difference(compared=3, **facts)))
     assert judge(checks) == ("Failed", (f"inventory: 3 compared; {field} ConfigMap shop/settings",))
+
+
+@pytest.mark.parametrize(("rewritten", "verdict"), [(1, "VerifiedWithFindings"), (3, "Inconclusive")])
+def test_what_the_copy_has_itself_changed_is_a_finding_unless_nothing_else_was_compared(
+    rewritten: int, verdict: str
+) -> None:
+    changed = tuple(f"ConfigMap shop/leader-{n}" for n in range(rewritten))
+    same = Difference(compared=3, missing=(), altered=(), extra=(), rewritten=changed)
+    assert climb(job(), same) == verdict
+    assert climb(job(), msgspec.structs.replace(same, missing=("ConfigMap shop/settings",))) == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("bound", "unbound", "verdict"),
+    [(2, (), "VerifiedWithFindings"), (0, (), "Inconclusive"), (2, ("verify-shop/data",), "Failed")],
+)
+def test_a_claim_that_nothing_uses_is_a_finding_unless_no_other_one_is_bound(
+    bound: int, unbound: tuple[str, ...], verdict: str
+) -> None:
+    workloads = Workloads(pods=2, meshed=2, bound=bound, unbound=unbound, unused=("verify-shop/cache",))
+    assert climb(job(), workloads=workloads) == verdict
 
 
 def test_something_more_than_in_the_source_is_told_and_tolerated() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import PermanentError
+from shared.domain.restores.filters import BackupFilter
 from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.manifest import (
     MOST_ENTRIES,
@@ -66,6 +67,35 @@ def test_what_was_made_or_changed_after_the_backup_does_not_count() -> None:
         NOW,
     )
     assert (found.missing, found.altered, found.compared) == ((), (), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "says"),
+    [
+        ("ConfigMap shop/leader", LATER, ((), ("ConfigMap shop/leader",))),
+        ("ConfigMap shop/leader", EARLIER, (("ConfigMap shop/leader",), ())),
+        ("Deployment shop/web", LATER, (("Deployment shop/web",), ())),
+    ],
+)
+def test_a_config_map_that_was_changed_since_it_was_restored_says_nothing_of_what_was_restored(
+    name: str, changed: datetime, says: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    manifest = msgspec.structs.replace(a_manifest(), entries={name: entry()})
+    found = compare(manifest, {name: entry("2", changed=changed)}, NOW)
+    assert (found.altered, found.rewritten) == says
+
+
+def test_a_manifest_holds_what_the_backup_was_told_to_hold() -> None:
+    told = BackupFilter(excluded=("cm",))
+    objects = {"ConfigMap": [config({})], "ServiceAccount": [{"metadata": {"name": "web", "namespace": "shop"}}]}
+    held = of_objects(objects, {"shop": "shop"}, told)
+    assert list(held) == ["ServiceAccount shop/web"]
+
+
+def test_filters_that_leave_nothing_to_compare_verify_nothing() -> None:
+    with pytest.raises(PermanentError, match=r"NothingProtected.*filters"):
+        manifest_of(Contents(names=("shop",), entries={}, filtered=True), NOW)
+    assert manifest_of(Contents(names=("shop",), entries={}), NOW).total == 0
 
 
 def test_something_edited_after_the_backup_must_still_be_there() -> None:

@@ -71,7 +71,31 @@ def test_a_workload_without_its_pods_isn_t_ready_and_a_finished_pod_needs_nothin
 
 def test_a_claim_without_its_volume_is_unbound() -> None:
     claim = {"metadata": {"name": "data", "namespace": "n"}, "status": {"phase": "Pending"}}
-    assert workloads_of({"PersistentVolumeClaim": [claim]}, "").unbound == ("n/data",)
+    waiting = {"metadata": {"name": "web", "namespace": "n"}, "spec": mounting("data"), "status": {"phase": "Pending"}}
+    assert workloads_of({"PersistentVolumeClaim": [claim], "Pod": [waiting]}, "").unbound == ("n/data",)
+
+
+def mounting(claim: str) -> dict[str, Any]:
+    return {"volumes": [{"persistentVolumeClaim": {"claimName": claim}}]}
+
+
+@pytest.mark.parametrize(("replicas", "unbound"), [(1, True), (0, False)])
+def test_a_claim_that_nothing_is_to_use_isn_t_waited_for(replicas: int, unbound: bool) -> None:
+    claim = {"metadata": {"name": "data", "namespace": "n"}, "status": {"phase": "Pending"}}
+    spec = {"replicas": replicas, "template": {"spec": mounting("data")}}
+    web = {"metadata": {"name": "web", "namespace": "n"}, "spec": spec}
+    found = workloads_of({"PersistentVolumeClaim": [claim], "Deployment": [web]}, "")
+    assert (found.unbound, found.unused) == ((("n/data",), ()) if unbound else ((), ("n/data",)))
+    assert found.settled is not unbound
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_failed_pod_counts_only_if_no_workload_has_another_one_in_its_place(owned: bool) -> None:
+    owners = [{"kind": "ReplicaSet", "name": "web-1"}] if owned else []
+    evicted = pod(None, ready=False, ownerReferences=owners)
+    evicted["status"] |= {"phase": "Failed", "reason": "Evicted"}
+    found = workloads_of({"Namespace": [INJECTED], "Pod": [evicted]}, root())
+    assert (found.unready, found.outside_mesh) == (((), ()) if owned else (("verify-shop/web",), ("verify-shop/web",)))
 
 
 def test_where_the_mesh_isn_t_meshward_s_nobody_has_to_join_it() -> None:
@@ -92,7 +116,6 @@ def test_a_pod_that_no_node_has_room_for_is_homeless_and_one_that_awaits_its_vol
         "",
     )
     assert (full.unschedulable, full.unready, full.unbound) == (("n/web",), (), ())
-    unbound = workloads_of(
-        {"Pod": [pending("pod has unbound immediate PersistentVolumeClaims")], "PersistentVolumeClaim": [claim]}, ""
-    )
+    waiting = pending("pod has unbound immediate PersistentVolumeClaims", **volume)
+    unbound = workloads_of({"Pod": [waiting], "PersistentVolumeClaim": [claim]}, "")
     assert (unbound.unschedulable, unbound.unready, unbound.unbound) == ((), ("n/web",), ("n/data",))

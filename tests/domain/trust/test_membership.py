@@ -14,6 +14,7 @@ from shared.domain.trust.membership import (
     left_out,
     progress_of,
     roll_of,
+    spelled_as,
     still_left_out,
     with_caught_up,
 )
@@ -39,6 +40,11 @@ def test_a_member_that_lost_its_tags_is_named_as_long_as_its_cluster_is_there() 
     assert "aks-west is still there" in message
     assert f"meshward:trust-domain={DOMAIN}" in message
     assert roll.incarnations.keys() == {EAST.id, WEST.id}
+
+
+def test_a_cluster_keeps_the_id_by_which_it_is_known_however_azure_writes_it_this_time() -> None:
+    respelled = cluster(id=EAST.id.upper())
+    assert [c.id for c in spelled_as(KNOWN, [respelled, cluster("aks-new")])] == [EAST.id, cluster("aks-new").id]
 
 
 def test_a_member_that_is_gone_is_not_waited_for() -> None:

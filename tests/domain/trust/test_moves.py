@@ -16,6 +16,7 @@ from shared.domain.trust.moves import (
     phase_after,
     phase_after_loss,
     phase_without_root,
+    root_to_prove,
     routine_duration,
 )
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Slot, compatible
@@ -144,10 +145,33 @@ def test_a_cluster_that_joins_catches_up_with_each_phase() -> None:
     assert done[1:] == [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE]
 
 
+@pytest.mark.parametrize(
+    ("phase", "slot"),
+    [
+        (Phase.SETTLE, Slot.NEW),
+        (Phase.RETIRE, Slot.NEW),
+        (Phase.REPLACE, Slot.NEW),
+        (Phase.RESETTLE, Slot.OLD),
+        (Phase.WITHDRAW, Slot.OLD),
+        (Phase.DISTRIBUTE, None),
+    ],
+)
+def test_before_a_root_is_given_up_the_other_one_has_to_sign(phase: Phase, slot: Slot | None) -> None:
+    assert root_to_prove(phase) is slot
+
+
 @pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE])
-@pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.WITHDRAW])
-def test_nobody_catches_up_on_the_way_back(proven: Phase | None, phase: Phase) -> None:
-    assert next_phase(proven, phase) is phase
+def test_nobody_catches_up_with_a_root_that_is_being_withdrawn(proven: Phase | None) -> None:
+    assert next_phase(proven, Phase.WITHDRAW) is Phase.WITHDRAW
+
+
+@pytest.mark.parametrize("proven", [None, Phase.PREPARE])
+@pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.RESETTLE])
+def test_on_the_way_back_who_joins_has_to_trust_both_roots_before_anything_else(
+    proven: Phase | None, phase: Phase
+) -> None:
+    assert next_phase(proven, phase) is Phase.DISTRIBUTE
+    assert next_phase(Phase.DISTRIBUTE, phase) is Phase.REISSUE
 
 
 @pytest.mark.parametrize("proven", [Phase.ACTIVATE, Phase.SETTLE])
@@ -158,9 +182,8 @@ def test_on_the_way_back_what_may_have_an_issuer_of_the_new_root_gets_one_of_the
     assert next_phase(proven, phase) is Phase.REISSUE
 
 
-@pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE])
-def test_nobody_s_leaves_are_waited_for_before_it_has_an_issuer_to_renew_them(proven: Phase | None) -> None:
-    assert next_phase(proven, Phase.RESETTLE) is Phase.REISSUE
+def test_nobody_s_leaves_are_waited_for_before_it_has_an_issuer_to_renew_them() -> None:
+    assert next_phase(Phase.DISTRIBUTE, Phase.RESETTLE) is Phase.REISSUE
     assert next_phase(Phase.REISSUE, Phase.RESETTLE) is Phase.RESETTLE
 
 

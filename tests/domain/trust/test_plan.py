@@ -20,7 +20,7 @@ from shared.domain.trust.plan import (
     unattended_mode,
     upcoming,
 )
-from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.policy import TrustPolicy, Window
 from shared.domain.trust.roots import Root, Rotation
 
 BORN = datetime(2027, 1, 15, 8, tzinfo=UTC)
@@ -56,6 +56,19 @@ def test_a_root_of_any_lifetime_is_due_at_half_of_it_and_overdue_with_a_sixth_le
             "HalfLived",
             "Overdue",
         ]
+
+
+@pytest.mark.parametrize(
+    ("left", "mode"),
+    [
+        (9 * DAY, Mode.ROUTINE),
+        (4.5 * DAY, Mode.SWIFT),  # a window would open in time, but not early enough
+        (3 * DAY, Mode.SWIFT),
+    ],
+)
+def test_the_wait_for_a_maintenance_window_counts_as_time_of_a_routine_rotation(left: timedelta, mode: Mode) -> None:
+    weekly = TrustPolicy(maintenance=(Window(days=("fri",), opens="07:00", closes="08:00"),))
+    assert seen(365 * DAY, 365 * DAY - left, weekly).mode is mode
 
 
 @pytest.mark.parametrize(

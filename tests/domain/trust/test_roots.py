@@ -39,7 +39,6 @@ def certificate(name: str = "mallory", enabled: bool = True, /, **tags: str) -> 
         {"mesh": "consul"},
         {"trust_domain": ""},
         {"trust_domain": "a b"},
-        {"trust_domain": "Prod.Contoso.Example"},
         {"trust_domain": "x" * 48},
         {"generation": ""},
         {"generation": "0"},
@@ -53,6 +52,11 @@ def test_a_certificate_without_our_tags_in_order_claims_nothing(tags: dict[str, 
     with pytest.raises(InvalidEvent):
         claim_of(certificate(**tags))
     assert claims_in([certificate(**tags)], []) == []
+
+
+def test_a_claim_is_read_in_whatever_case_and_with_blanks_around_it() -> None:
+    found = claim_of(certificate(mesh="Linkerd", trust_domain=f" {DOMAIN.upper()}", generation="1 "))
+    assert (found.mesh, found.trust_domain, found.generation) == (Mesh.LINKERD, DOMAIN, 1)
 
 
 def test_an_enabled_certificate_with_our_tags_that_is_none_of_record_is_a_claim() -> None:
@@ -95,8 +99,11 @@ def test_the_number_of_a_root_that_was_given_up_is_not_used_again_and_one_that_i
     assert found.aborted is ended
 
 
-def test_the_number_of_a_root_that_somebody_has_disabled_is_not_used_again() -> None:
-    assert rotation_of(root(1).certificate, [lineage(root(1), root(2, enabled=False))]).generation == 3
+def test_a_new_root_that_somebody_has_disabled_on_the_way_begins_no_second_rotation() -> None:
+    found = lineage(root(1), root(2, enabled=False))
+    assert rotation_of(root(1).certificate, [found]).generation == 2
+    given_up = lineage(root(1), root(2, enabled=False), ended=True)
+    assert rotation_of(root(1).certificate, [given_up]).generation == 3
 
 
 def test_generation_10000_follows_9999_and_is_told_from_all_others() -> None:

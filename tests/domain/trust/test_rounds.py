@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.domain.incarnation import Incarnation
+from shared.domain.trust.holds import HOLD_POLL_INTERVAL
 from shared.domain.trust.membership import Exclusion, MemberProgress
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
@@ -16,7 +17,7 @@ from shared.domain.trust.phases import ENDS, STAGES, Mode, Phase, Roots
 from shared.domain.trust.policy import TrustPolicy, Window
 from shared.domain.trust.roots import Rotation
 from shared.domain.trust.rounds import (
-    HOLD_POLL_INTERVAL,
+    LEAST_PAUSE,
     apply_commands,
     begin_round,
     conclude_round,
@@ -238,13 +239,13 @@ def test_a_command_that_moves_nothing_keeps_no_phase_from_being_left(command: Ro
 
 def test_what_can_t_act_where_the_rotation_stands_is_refused_and_the_rest_acts() -> None:
     commands = [RotationEvent.REPLACE, RotationEvent.ABORT, RotationEvent.SWIFT]
-    state, refused = apply_commands(replace(STATE, phase=Phase.RETIRE, commands=commands))
+    state, refused = apply_commands(replace(STATE, phase=Phase.RETIRE, commands=commands), NOW, POLICY)
     assert (state.phase, state.mode, state.commands) == (Phase.RETIRE, Mode.SWIFT, [])
     assert {command: why.reason for command, why in refused.items()} == {
         RotationEvent.ABORT: "NotAbortable",
         RotationEvent.REPLACE: "NothingToReplace",
     }
-    _, refused = apply_commands(replace(STATE, phase=Phase.ROTATED, commands=commands))
+    _, refused = apply_commands(replace(STATE, phase=Phase.ROTATED, commands=commands), NOW, POLICY)
     assert {why.reason for why in refused.values()} == {"RotationEnded"}
     assert len(refused) == 3
 
@@ -258,14 +259,14 @@ def test_any_commands_together_act_or_are_refused_each_as_it_would_be_one_after_
     """An abort acts wherever it can, whatever is said with it."""
     for commands in (list(some) for n in range(5) for some in permutations(COMMANDS, n)):
         state = replace(STATE, phase=phase, mode=mode, roots=roots, commands=commands)
-        then, refused = apply_commands(state)
+        then, refused = apply_commands(state, NOW, POLICY)
         assert set(refused) <= set(commands)
         assert (RotationEvent.ABORT in refused) is (
             RotationEvent.ABORT in commands and (phase, RotationEvent.ABORT, mode) not in MOVES
         )
         if RotationEvent.ABORT in commands and RotationEvent.ABORT not in refused:
             assert then.phase in (Phase.REISSUE, Phase.WITHDRAW if roots else Phase.ABORTED)
-        assert apply_commands(then) == (then, {})
+        assert apply_commands(then, NOW, POLICY) == (then, {})
 
 
 def done(phase: Phase) -> MemberOutcome:
@@ -319,7 +320,7 @@ def test_a_member_that_has_lost_a_proof_begins_again_at_once_and_is_named_if_tha
     state = replace(STATE, phase=Phase.SETTLE, members=proven(dict.fromkeys(["east", "west"], Phase.ACTIVATE)))
     lost = outcome("west", Phase.SETTLE, reason="ProofLost", lost=True)
     then = after(state, outcome("east", Phase.SETTLE, retry_after=3600), lost)
-    assert (then.proven, then.members["west"].activated_at, then.pause) == ({"east": Phase.ACTIVATE}, None, timedelta())
+    assert (then.proven, then.members["west"].activated_at, then.pause) == ({"east": Phase.ACTIVATE}, None, LEAST_PAUSE)
     assert then.hold is None
     tried = members_to_try(then, dict.fromkeys(["east", "west"], POLICY))
     assert [(m.cluster, m.phase) for m in tried] == [("west", Phase.PREPARE)]
@@ -337,7 +338,7 @@ def test_nobody_waits_for_a_member_that_is_left_out() -> None:
         ("toy", Phase.PREPARE),
     ]
     then = after(state, proof("east"), outcome("toy", Phase.PREPARE, reason="NoMesh", refused=True))
-    assert (then.hold, then.pause, then.proven_together) == (None, timedelta(), True)
+    assert (then.hold, then.pause, then.proven_together) == (None, LEAST_PAUSE, True)
     assert members_to_try(then, fleet) == []
     unseen = outcome("toy", Phase.DISTRIBUTE, reason="MemberStopped", refused=True)
     left = after(then, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True), unavailable=(unseen,))
@@ -382,7 +383,7 @@ def test_a_member_is_waited_for_again_once_it_has_proven_what_it_was_left_out_fo
 def test_a_member_that_is_left_out_and_gets_on_shortens_the_wait_for_others_but_never_moves_the_rotation() -> None:
     state = begin_round(replace(STATE, phase=Phase.SETTLE), alive("east", "toy"), NOW, out("toy"))
     slow = outcome("east", Phase.SETTLE, retry_after=3600)
-    assert after(state, slow, proof("toy", Phase.PREPARE)).pause == timedelta()
+    assert after(state, slow, proof("toy", Phase.PREPARE)).pause == LEAST_PAUSE
     assert after(state, slow, outcome("toy", Phase.PREPARE, refused=True)).pause == timedelta(hours=1)
     assert after(state, slow, outcome("toy", Phase.PREPARE, retry_after=60)).pause == timedelta(minutes=1)
 
@@ -410,7 +411,7 @@ def test_a_hold_says_how_to_go_on_without_the_member_and_how_long_the_old_root_i
 
 def test_a_round_waits_as_long_as_all_who_are_blocked_ask_for() -> None:
     assert after(STATE, waits(retry_after=3600), waits(retry_after=600)).pause == timedelta(minutes=10)
-    assert after(STATE, waits(retry_after=3600), waits()).pause == timedelta()
+    assert after(STATE, waits(retry_after=3600), waits()).pause == LEAST_PAUSE
 
 
 def test_maintenance_windows_are_for_rotations_that_have_time() -> None:
@@ -461,3 +462,28 @@ def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
         last = {o.cluster for o in outcomes if o.proof and o.phase is state.phase}
         if state.phase in ENDS:
             return
+
+
+def test_a_hold_names_who_refuses_first_then_who_cannot_be_seen_and_counts_the_others_by_kind() -> None:
+    slow = [waits(f"{AT}/slow{n}", blockers=[f"slow{n}/shop/{p}" for p in range(40)]) for n in range(2)]
+    unseen, stopped = (
+        waits(f"{AT}/dark", reason="Unreachable"),
+        waits(f"{AT}/off", reason="MemberStopped", refused=True),
+    )
+    on_hold = after(STATE, *slow, unseen, stopped).hold
+    assert on_hold
+    assert on_hold.blockers[:3] == ["off", "dark", "slow0/shop/0"]
+    assert (on_hold.reason, on_hold.message) == ("MemberStopped", "slow (and 3 more: 1 Unreachable, 2 RollingOut)")
+    late = after(STATE, *slow, unseen, at=NOW + 2 * POLICY.distribute_within).hold
+    assert late
+    assert (late.reason, late.blockers[0]) == ("Unreachable", "dark")
+
+
+def test_no_round_pauses_beyond_the_moment_at_which_the_phase_s_time_is_over() -> None:
+    soon = after(STATE, waits(retry_after=4 * 3600.0), at=NOW + POLICY.distribute_within - timedelta(minutes=5))
+    assert soon.hold is None
+    assert soon.pause == timedelta(minutes=5, seconds=1)
+
+
+def test_a_round_that_waits_for_a_window_looks_again_soon_as_the_policy_may_change() -> None:
+    assert after(STATE, waits(reason="WindowClosed", retry_after=16 * 3600.0)).pause == HOLD_POLL_INTERVAL

@@ -4,13 +4,11 @@ import msgspec
 import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.operations import FoundOperation, OperationResult, concluded
 from shared.domain.vaults.findings import (
     Found,
     FoundAccount,
     FoundInstance,
-    FoundOperation,
-    OperationResult,
-    concluded,
     require_installed,
     require_protected,
     require_settled,
@@ -226,6 +224,23 @@ def test_a_protection_in_a_state_that_nobody_knows_is_neither_good_nor_lost_nor_
     assert (found.configured, found.changing, found.movable) == (False, False, False)
     with pytest.raises(NotConverged, match=r"StateUnknown.*ProtectionDreaming"):
         require_protected(PROTECTION, found)
+
+
+@pytest.mark.parametrize(
+    ("protection", "state", "in_error"),
+    [
+        ("ProtectionError", "Succeeded", True),
+        ("protectionerror", "Succeeded", True),
+        ("ProtectionError", "Updating", False),
+        ("ProtectionStopped", "Succeeded", False),
+        ("ConfiguringProtectionFailed", "Succeeded", False),
+    ],
+)
+def test_only_a_protection_in_error_that_nobody_is_at_work_on_is_to_be_taken_up_again(
+    protection: str, state: str, in_error: bool
+) -> None:
+    found = msgspec.structs.replace(INSTANCE, protection=protection, state=state)
+    assert found.in_error is in_error
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,9 +70,19 @@ def test_a_cluster_with_the_tag_is_due() -> None:
     assert is_due(cluster(), TERMS)
 
 
-@pytest.mark.parametrize(
-    "tags", [{}, {"meshward:protect": "false"}, {"meshward:protect": "True "}, {"protect": "true"}]
-)
+@pytest.mark.parametrize("said", ["True", "TRUE ", " true"])
+def test_a_tag_asks_in_whatever_case_and_with_blanks_around_it(said: str) -> None:
+    assert is_due(cluster(tags={"meshward:protect": said}), TERMS)
+
+
+def test_a_tag_that_can_t_be_read_is_refused_unless_the_policy_document_asks_for_the_cluster() -> None:
+    unclear = cluster(tags={"meshward:protect": "yes"})
+    with pytest.raises(PermanentError, match="BadTag"):
+        is_due(unclear, TERMS)
+    assert is_due(unclear, msgspec.structs.replace(TERMS, subscriptions=(unclear.subscription_id,)))
+
+
+@pytest.mark.parametrize("tags", [{}, {"meshward:protect": "false"}, {"protect": "true"}])
 def test_a_cluster_without_the_tag_is_left_alone_in_whatever_state(tags: dict[str, str]) -> None:
     assert not is_due(cluster(tags=tags), TERMS)
     assert not is_due(cluster(tags=tags, state="Creating"), TERMS)

@@ -76,17 +76,63 @@ def test_a_cluster_is_another_one_only_if_both_tell_what_they_are(told: str, now
 
 
 def test_being_seen_again_ends_an_absence() -> None:
-    first = Absence().after(NOW, gone=True)
-    assert first.after(NOW + HOUR, gone=True) == first
-    assert first.after(NOW + HOUR, gone=False).after(NOW + 2 * HOUR, gone=True).since == NOW + 2 * HOUR
+    first = Absence().after(NOW, gone=True, free=True)
+    assert first.after(NOW + HOUR, gone=True, free=True) == first
+    seen = first.after(NOW + HOUR, gone=False, free=False)
+    assert seen.after(NOW + 2 * HOUR, gone=True, free=True).since == NOW + 2 * HOUR
 
 
-def test_a_release_needs_two_looks_a_day_apart() -> None:
-    gone = Absence(since=NOW)
-    assert require_confirmed(PROTECTION, gone, NOW + 24 * HOUR) == NOW
-    for absence, reason in ((gone, "NotConfirmed"), (Absence(), "ClusterIsThere")):
+def test_a_release_needs_two_looks_a_day_apart_that_find_nothing_with_the_id() -> None:
+    gone = Absence(since=NOW, free=NOW)
+    assert require_confirmed(PROTECTION, gone, None, NOW + 24 * HOUR) == NOW
+    taken_before = Absence(since=NOW - 99 * HOUR, free=NOW)
+    unread = Absence(since=NOW - 99 * HOUR)
+    for absence, reason in (
+        (gone, "NotConfirmed"),
+        (taken_before, "NotConfirmed"),
+        (unread, "NotConfirmed"),
+        (Absence(), "ClusterIsThere"),
+    ):
         with pytest.raises(Conflict, match=reason):
-            require_confirmed(PROTECTION, absence, NOW + 23 * HOUR)
+            require_confirmed(PROTECTION, absence, None, NOW + 23 * HOUR)
+
+
+ANOTHER = Incarnation(principal="another", uid="another")
+REPLACED = Incarnation(principal="another")
+
+
+@pytest.mark.parametrize(
+    ("now", "was_free", "proven"),
+    [(ANOTHER, False, True), (REPLACED, False, False), (REPLACED, True, True)],
+)
+def test_that_another_incarnation_has_the_id_is_proven_by_resource_uids_or_by_a_day_without_any(
+    now: Incarnation, *, was_free: bool, proven: bool
+) -> None:
+    gone, there = Absence(since=NOW, was_free=was_free), cluster(incarnation=now)
+    if proven:
+        assert require_confirmed(PROTECTION, gone, there, NOW + 24 * HOUR) == NOW
+    with pytest.raises(Conflict, match="NotConfirmed" if proven else "NotProven"):
+        require_confirmed(PROTECTION, gone, there, NOW + 23 * HOUR)
+
+
+@pytest.mark.parametrize(("uid", "gone"), [("another", True), (BORN.uid, False)])
+def test_what_nothing_proves_an_operator_settles_by_the_uid_in_the_vault_s_tag(uid: str, *, gone: bool) -> None:
+    tag = Incarnation(principal="before", uid=uid)
+    assert tag.key == "before", "names stay"
+    (found,) = protected_by(vault("bv-a", told=tag))
+    now = cluster("aks-a", incarnation=BORN)
+    assert is_gone(found, now) is gone
+    if gone:
+        assert require_confirmed(found, Absence(since=NOW), now, NOW + 24 * HOUR) == NOW
+
+
+def test_that_the_id_was_free_for_a_day_is_kept_while_another_incarnation_has_it_and_no_longer() -> None:
+    free = Absence().after(NOW, gone=True, free=True)
+    assert not free.after(NOW + 23 * HOUR, gone=True, free=True).was_free
+    confirmed = free.after(NOW + 24 * HOUR, gone=True, free=True)
+    taken = confirmed.after(NOW + 25 * HOUR, gone=True, free=False)
+    assert (taken.was_free, taken.free, taken.since) == (True, None, NOW)
+    assert taken.after(NOW + 26 * HOUR, gone=False, free=False) == Absence()
 
 
 def test_a_vault_whose_cluster_s_id_is_taken_again_is_left_to_people() -> None:

@@ -29,7 +29,8 @@ ITEM = FoundItem(
     policy=PROTECTION.source_policy_id(SHARE),
     deleted=False,
 )
-THERE = SourceCandidate(exists=True, region=PROTECTION.location)
+AGREED = SourceCandidate(exists=True, consent="given")
+THERE = SourceCandidate(exists=True, consent="given", region=PROTECTION.location)
 
 
 class OfBackupVault(FileShare, frozen=True, kw_only=True, tag="other"):
@@ -49,7 +50,7 @@ def test_a_source_s_vault_is_that_of_its_service(kind: type[FileShare], vault: s
     source = kind(source_id=SHARE.source_id, name=SHARE.name)
     protection = msgspec.structs.replace(PROTECTION, sources=(source,))
     assert ("recovery_services_vault" in planned_parts(protection)) is (vault == "recovery_services_vault")
-    granted = {service: source_grants(service, protection, "its identity") for service in VaultService}
+    granted = {service: source_grants(service, protection.sources, "its identity") for service in VaultService}
     assert [len(granted[service]) for service, part in VAULTS.items() if part == vault] == [len(source.roles)]
     assert [len(granted[service]) for service, part in VAULTS.items() if part == other] == [0]
     assert f"/{getattr(protection, vault)}/" in protection.source_policy_id(source)
@@ -92,7 +93,7 @@ def test_other_tags_name_nothing(tag: str) -> None:
 
 def planned(*items: FoundItem, candidate: SourceCandidate | None = None, vault: bool = True) -> ProtectionPlan:
     parts = {"recovery_services_vault": VAULT if vault else None}
-    candidates = {SHARE.label: candidate} if candidate else {}
+    candidates = {SHARE.label: candidate or AGREED}
     return plan_of(PROTECTION, Seen(parts=parts, items=items, candidates=candidates))
 
 

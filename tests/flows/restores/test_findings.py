@@ -1,11 +1,13 @@
 """What is wrong with a restored copy is caught by the rung of the ladder that is there for it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.kubernetes.disruption import evict_for_pressure
 from local.cloud.kubernetes.pod_status import Exit
 from local.cloud.vaults import JobOutcome, WarningDetail
 from local.stage import RunningApp
@@ -56,6 +58,75 @@ async def test_a_missing_claim_is_missed_by_the_inventory(stage: RunningApp) -> 
     result = await verdict(stage, job)
     assert (result["verdict"], missed(result)) == ("Failed", ["inventory"])
     assert "PersistentVolumeClaim shop/data" in result["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"excludedResourceTypes": ["v1/ConfigMap"]},
+        {"includedResourceTypes": ["deployments.apps", "apps/v1/StatefulSet", "ServiceAccount"]},
+        {"labelSelectors": ["backup=yes"]},
+    ],
+    ids=str,
+)
+async def test_a_copy_needn_t_hold_what_the_backup_was_told_to_leave_out(
+    stage: RunningApp, told: dict[str, list[str]]
+) -> None:
+    policy = stage.world.backup_vaults.instances.protecting(CLUSTER)["properties"]["policyInfo"]
+    policy["policyParameters"]["backupDatasourceParametersList"][0].update(told)
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "ServiceAccount", "ConfigMap"):
+        for found in cluster(stage).objects(kind):
+            cluster(stage).apply({**found, "metadata": {**found["metadata"], "labels": {"backup": "yes"}}})
+    settings = {"namespace": "shop", "name": "settings"}
+    cluster(stage).apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": settings, "data": {"a": "1"}})
+    await stage.clock.advance(HOUR)
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], result["reasons"]) == ("Verified", [])
+
+
+async def test_a_claim_that_nothing_in_the_copy_uses_fails_no_verification(stage: RunningApp) -> None:
+    waits = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "waits"}}
+    cluster(stage).apply({**waits, "provisioner": "disk.csi.azure.com", "volumeBindingMode": "WaitForFirstConsumer"})
+    for name in ("used", "unused"):
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        spec |= {"storageClassName": "waits"} if name == "unused" else {}
+        metadata = {"name": name, "namespace": "shop"}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+        cluster(stage).apply(claim)
+    await stage.clock.advance(HOUR)
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["volumes bound"])
+    assert re.search("nothing uses verify-.*/unused", result["reasons"][0])
+
+
+async def test_a_pod_that_was_evicted_in_the_copy_doesn_t_count_beside_the_one_in_its_place(stage: RunningApp) -> None:
+    def evict(function: str, moment: str) -> None:
+        pods = cluster(stage).objects("Pod")
+        restored = [p for p in pods if p["metadata"]["namespace"].startswith("verify-shop")]
+        if (function, moment) == ("settle", "before") and restored and not evicted:
+            evicted.append(restored[0]["metadata"]["name"])
+            evict_for_pressure(cluster(stage), restored[0])
+
+    evicted: list[str] = []
+    stage.host.on_invocation(evict)
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], result["reasons"], len(evicted)) == ("Verified", [], 1)
+
+
+async def test_a_config_map_that_the_copy_itself_changes_is_a_finding_and_no_failure(stage: RunningApp) -> None:
+    def change(function: str, moment: str) -> None:
+        if (function, moment) == ("settle", "before"):
+            for found in cluster(stage).objects("ConfigMap"):
+                if found["metadata"]["name"] == "leader" and found["metadata"]["namespace"].startswith("verify-"):
+                    cluster(stage).apply({**found, "data": {"leader": "web-2"}}, manager="web")
+
+    leader = {"namespace": "shop", "name": "leader"}
+    cluster(stage).apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": leader, "data": {"leader": "web-1"}})
+    await stage.clock.advance(HOUR)
+    stage.host.on_invocation(change)
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["inventory"])
+    assert "changed by the copy itself ConfigMap shop/leader" in result["reasons"][0]
 
 
 async def test_a_workload_that_was_taken_out_of_the_mesh_is_missed_by_the_inventory(stage: RunningApp) -> None:

@@ -48,6 +48,36 @@ async def test_a_restore_job_in_a_state_that_nobody_knows_is_given_up_with_a_rea
     assert any("restore left over" in line and "StateUnknown" in line for line in calm.log)
 
 
+async def test_what_stays_though_its_deletion_was_accepted_is_deleted_twice_a_day_and_named(calm: RunningApp) -> None:
+    ignored = calm.world.wire.inject(InjectedFault("DELETE .*/shares/verify-", "answer", 1000, Reply()))
+    job = back_up(calm, "share")
+    await calm.run(run_of(job), SOON)
+    (run,) = runs(calm)
+    assert (run.output["verdict"], run.output["left_over"]) == ("Verified", 1)
+    assert any("WithoutEffect" in line and "clean_up" in line for line in calm.log)
+    await calm.clock.advance(5 * HOUR)
+    assert any("restore left over" in line and "WithoutEffect" in line for line in calm.log)
+    assert len(deletions(calm)) == 2
+    await calm.clock.advance(24 * HOUR)
+    assert len(deletions(calm)) == 4
+    ignored.times = 0
+    await calm.clock.advance(24 * HOUR)
+    assert any("restore cleared away" in line for line in calm.log)
+
+
+def at_each_look(real: Any, vault: Any, what: Any, request: Any, **_: Any) -> Any:
+    return request()
+
+
+async def test_without_memory_what_stays_is_deleted_at_each_look(tmp_path: Path) -> None:
+    app = Mutant("functions.engine.asking.ask", at_each_look).grow(tmp_path)
+    async with open_app(seed=scenario.seed_share, settings=NO_TRUST, app=app) as stage:
+        await prepare(stage)
+        stage.world.wire.inject(InjectedFault("DELETE .*/shares/verify-", "answer", 1000, Reply()))
+        await stage.run(run_of(back_up(stage, "share")), SOON)
+        assert len(deletions(stage)) > 2
+
+
 async def test_a_backup_job_in_a_state_that_nobody_knows_is_told_as_overdue_and_as_nothing_else(
     calm: RunningApp,
 ) -> None:

@@ -87,6 +87,28 @@ async def test_plans_name_who_is_not_admitted_with_the_line_that_would_admit_it(
         assert contacts(stage) == []
 
 
+async def test_plans_name_a_listed_cluster_whose_tags_can_t_be_read() -> None:
+    async with small_mesh(seeded=come) as stage:
+        stage.say(trust_domains={TRUST_DOMAIN: {"members": [cluster_id("aks-east"), STRANGER_ID]}})
+        stage.world.arm.resources[STRANGER_ID.lower()]["tags"]["meshward:mesh"] = "linkerd2"
+        for route in ("plans/rotations", f"plans/rotations/{OLD_ROOT}"):
+            _, found = await call(stage, "GET", route)
+            (claim,) = found["not_admitted"]
+            assert (claim["cluster"], claim["reason"]) == (STRANGER_ID, "BadTag")
+
+
+async def test_tags_in_another_case_and_with_blanks_around_them_take_part_in_a_rotation() -> None:
+    async with small_mesh() as stage:
+        tags = stage.world.arm.resources[cluster_id("aks-east").lower()]["tags"]
+        stage.world.arm.resources[cluster_id("aks-east").lower()]["tags"] = {
+            name.upper(): f" {value.upper()} " for name, value in tags.items()
+        }
+        announce(stage)
+        await stage.run(RUN, DAYS)
+        (run,) = runs(stage)
+        assert (run.output["outcome"], run.output["members"]) == ("rotated", [cluster_id("aks-east")])
+
+
 async def test_a_trust_domain_that_lists_nobody_is_on_hold_and_names_who_claims_it() -> None:
     async with small_mesh() as stage:
         stage.say(trust_domains={TRUST_DOMAIN: {"members": []}})

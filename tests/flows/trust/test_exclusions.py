@@ -60,6 +60,19 @@ async def test_a_toy_cluster_that_is_tagged_as_a_member_holds_nothing_up_once_it
         assert any("clusters left out" in line for line in stage.log)
 
 
+async def test_a_member_that_is_left_out_stays_so_in_whatever_case_azure_writes_its_id() -> None:
+    async with small_mesh(settings=SWEPT, left=SWIFT) as stage:
+        stage.world.aks.add("aks-toy", tags=MESHED)
+        announce(stage)
+        await held(stage)
+        seen = await plan(stage, "aks-toy")
+        assert (await exclude(stage, "aks-toy", seen["hash"]))[0] == 202
+        stage.world.aks.spell = str.upper
+        result = await ended(stage)
+        assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east"]
+        assert list(result["excluded"]) == [cluster_id("aks-toy")]
+
+
 async def ended(stage: RunningApp) -> dict[str, Any]:
     """The result of the rotation, which nobody's proxies have noticed."""
     await stage.run(RUN)

@@ -111,6 +111,8 @@ async def test_no_activity_of_a_rotation_can_fail_so_that_a_handshake_does(kind:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_activity_of_the_renewal_of_issuers_can_fail_so_that_a_handshake_does(kind: type[Trouble]) -> None:
     async with small_mesh(seeded=half_lived, settings=SWEPT, traffic_every=60, judged=kind is not Broken) as stage:
+        for pod in stage.world.kubernetes.clusters["aks-east"].objects("Pod", "linkerd"):
+            stage.world.linkerd.miss_reload(pod)
         trouble = kind(stage, issuers)
         stage.host.on_invocation(trouble)
         await stage.clock.advance(5 * HOUR)

@@ -83,6 +83,7 @@ async def test_an_abort_goes_back_with_proof(phase: str, way: list[str]) -> None
         stage.host.on_change(note)
         announce(stage)
         await reach(stage, phase)
+        await stage.run(lambda: NEW_ROOT in vault(stage).certificates, HOUR)
         await send(stage, "abort")
         result = await aborted(stage)
         assert list(dict.fromkeys(seen)) == way
@@ -203,9 +204,9 @@ async def test_a_phase_past_its_deadline_is_held_by_name_and_an_operators_resume
         )
         assert 1200 < stage.clock.time() - begun < 1200 + 600
         assert any("rotation on hold" in line and "shop/debug" in line for line in stage.log)
+        resumed = stage.clock.time()
         await send(stage, "resume")
         await stage.run(lambda: "held" not in status(stage), 10 * MINUTE)
-        resumed = stage.clock.time()
         await held(stage)
         assert stage.clock.time() - resumed >= 1200
         assert bundle_of(stage, "aks-east").count("BEGIN") == 2

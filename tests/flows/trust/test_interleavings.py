@@ -1,12 +1,14 @@
 """Rotations in worlds that nobody has thought of: whatever goes wrong and when, no pair that may talk is parted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import cycle
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.scenario import OLD_ROOT
@@ -52,6 +54,19 @@ def lost(stage: RunningApp, much: int) -> None:
     stage.world.wire.inject(InjectedFault(on="PATCH|POST .*/(create|merge)$", kind="lose", times=much))
 
 
+def respelled(stage: RunningApp, much: int) -> None:
+    """From now on, the ids of clusters come in another case from time to time."""
+    spellings: Iterator[Callable[[str], str]] = cycle([str, *[str.upper] * much, str.lower])
+    stage.world.aks.spell = lambda id: next(spellings)(id)  # noqa: PLW0108  # each id in the next one
+
+
+def retagged(stage: RunningApp, much: int) -> None:
+    """Somebody writes the cluster's tags anew, in another case and with blanks around them."""
+    cluster = stage.world.arm.resources[cluster_id("aks-east").lower()]
+    written = cluster["tags"].items()
+    cluster["tags"] = {name.title(): f"{' ' * (much % 2)}{value.upper()} " for name, value in written}
+
+
 def east(stage: RunningApp) -> SimulatedCluster:
     return stage.world.kubernetes.clusters["aks-east"]
 
@@ -69,7 +84,11 @@ def meet(stage: RunningApp, phase: str, mishap: Mishap, much: int) -> None:
 
 
 mishaps = st.lists(
-    st.tuples(st.sampled_from(PHASES), st.sampled_from([slow, stuck, missed, refused, lost]), st.integers(1, 10)),
+    st.tuples(
+        st.sampled_from(PHASES),
+        st.sampled_from([slow, stuck, missed, refused, lost, respelled, retagged]),
+        st.integers(1, 10),
+    ),
     min_size=1,
     max_size=4,
 )

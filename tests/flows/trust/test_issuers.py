@@ -1,10 +1,12 @@
-"""Issuers that just grow old: renewed at half of their lifetime by a timer, on the running app in a simulated cloud."""
+"""Issuers that just grow old: renewed daily by a timer, on the running app in a simulated cloud."""
 
 import base64
+import re
 
 from cryptography import x509
 
 from local.cloud.resources.aks import cluster_id
+from local.cloud.wire import InjectedFault, Reply
 from local.stage import RunningApp
 from tests.worlds.issuers import ISSUER, SWEPT, half_lived
 from tests.worlds.rotations import writes
@@ -39,4 +41,43 @@ async def test_each_issuer_lives_as_long_as_the_policy_of_its_own_cluster_says()
         stage.say(clusters={cluster_id("aks-west"): {"trust": {"issuer_lifetime": "PT30H"}}})
         await stage.clock.advance(5 * HOUR)
         lifetimes = [i.not_valid_after_utc - i.not_valid_before_utc for i in (issuer(stage, name) for name in names)]
-        assert [round(lifetime / HOUR) for lifetime in lifetimes] == [48, 30]
+        assert [round(lifetime / HOUR) for lifetime in lifetimes] == [240, 30]
+
+
+def away(stage: RunningApp) -> InjectedFault:
+    """The cluster's API server answers every call with 503."""
+    return stage.world.wire.inject(InjectedFault("/k8s/aks-east/", "answer", 1_000_000, Reply(status=503)))
+
+
+def hours_left(stage: RunningApp, message: str) -> list[int]:
+    """The hours that lines with this message tell of the cluster."""
+    lines = [line for line in stage.log if message in line and "aks-east" in line]
+    return [int(found[1]) for line in lines if (found := re.search(r"hours_left=(-?\d+)", line))]
+
+
+async def test_an_api_server_that_is_away_for_days_takes_no_mesh_down_and_is_told_by_the_hour() -> None:
+    async with small_mesh(seeded=half_lived, settings=SWEPT) as stage:
+        await stage.clock.advance(3 * HOUR)
+        outage = away(stage)
+        await stage.clock.advance(72 * HOUR)
+        told = hours_left(stage, "issuer not renewed")
+        assert told == sorted(told, reverse=True)
+        assert len(told) > 70
+        assert (told[0], told[-1]) == (236, 165)
+        assert hours_left(stage, "issuer looked at")[-1] == told[-1]
+        outage.times = 0
+        await stage.clock.advance(2 * HOUR)
+        assert hours_left(stage, "issuer looked at")[-1] > 235
+        assert not stage.world.linkerd.failed
+
+
+async def test_an_issuer_that_is_about_to_expire_and_cannot_be_renewed_is_told_as_a_danger() -> None:
+    async with small_mesh(seeded=half_lived, settings=SWEPT) as stage:
+        stage.say(clusters={cluster_id("aks-east"): {"trust": {"issuer_lifetime": "PT30H"}}})
+        await stage.clock.advance(3 * HOUR)
+        away(stage)
+        await stage.clock.advance(26 * HOUR)
+        told = hours_left(stage, "issuer about to expire")
+        assert told
+        assert max(told) <= 8
+        assert min(hours_left(stage, "issuer not renewed")) >= 7

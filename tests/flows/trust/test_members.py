@@ -1,6 +1,7 @@
 """Rotations over members that make it hard: drift, links, windows, pods that nothing replaces, stops, old releases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import cycle
 
 import pytest
 
@@ -8,16 +9,19 @@ from functions.trust.meshes import MESHES
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.kubelet import RUN_SECONDS
 from local.cloud.kubernetes.objects import Object
+from local.cloud.linkerd.custom_resources import definition
 from local.cloud.linkerd.manifests import link
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
-from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
+from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workload, workloads
 from local.stage import RunningApp
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.mesh import Mesh
 from tests.worlds.app import NO_WATCH, open_app
-from tests.worlds.rotations import DAYS, announce, held, rotated, seed, status, steps, vault, writes
-from tests.worlds.small_mesh import bundle_of
+from tests.worlds.manifests import grant
+from tests.worlds.rotations import DAYS, RUN, announce, held, rotated, seed, status, steps, vault, writes
+from tests.worlds.small_mesh import SWIFT, bundle_of, small_mesh
 from tests.worlds.times import HOUR, MINUTE
 
 MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
@@ -98,6 +102,39 @@ async def test_a_link_to_a_cluster_outside_the_trust_domain_holds_the_rotation_b
     await stage.run(lambda: status(stage).get("held", {}).get("reason") == "NoMesh", HOUR)
     install_linkerd(stage.world, vault(stage), "aks-west")
     await until_phase(stage, "distribute")
+
+
+async def test_a_member_whose_id_comes_in_another_case_is_the_same_one_and_no_round_follows_another_at_once(
+    stage: RunningApp,
+) -> None:
+    spellings: Iterator[Callable[[str], str]] = cycle(
+        [str, str.upper, lambda id: id.replace("resourcegroups", "resourceGroups"), str.lower]
+    )
+    stage.world.aks.spell = lambda id: next(spellings)(id)  # noqa: PLW0108  # each id in the next one
+    announce(stage)
+    await rotated(stage)
+    record = stage.host.instance(RUN)
+    assert record is not None
+    assert len(record.output["members"]) == 1
+
+
+async def test_rollouts_of_argo_are_restarted_by_their_own_field_and_by_what_infra_teams_grant(
+    stage: RunningApp,
+) -> None:
+    grant(stage.world)
+    east(stage).apply(definition("argoproj.io/v1alpha1 rollouts", "Rollout"))
+    await stage.clock.advance(MINUTE)
+    web = workload("Deployment", "shop", "canary", 2)
+    east(stage).apply(web | {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"})
+    await stage.clock.advance(10 * MINUTE)
+    before = {p["metadata"]["uid"] for p in east(stage).objects("Pod", "shop")}
+    assert len(before) > 2
+    announce(stage)
+    await rotated(stage)
+    rollout = east(stage).get("Rollout", "shop", "canary")
+    assert rollout["status"]["restartedAt"] == rollout["spec"]["restartAt"]
+    assert "annotations" not in rollout["spec"]["template"]["metadata"]
+    assert before.isdisjoint(p["metadata"]["uid"] for p in east(stage).objects("Pod", "shop"))
 
 
 async def test_workloads_restart_only_while_a_maintenance_window_is_open(stage: RunningApp) -> None:
@@ -202,3 +239,19 @@ async def test_nothing_begins_while_a_member_is_stopped(stage: RunningApp) -> No
     assert writes(stage) == []
     stage.world.aks.start("aks-east")
     await until_phase(stage, "distribute")
+
+
+async def test_a_member_of_which_azure_says_nothing_that_can_be_read_holds_the_rotation_by_its_name() -> None:
+    async with small_mesh("aks-east", "aks-west", left=SWIFT, judged=False) as stage:
+        announce(stage)
+        await until_phase(stage, "distribute")
+        west = next(r for r in stage.world.arm.resources.values() if r["name"] == "aks-west")
+        west["tags"] = {}
+        odd = Reply(status=400, body={"error": {"code": "Odd", "message": "odd"}})
+        on = r"GET .*/managedClusters/aks-west$"
+        stage.world.wire.inject(InjectedFault(on=on, kind="answer", times=10_000, reply=odd))
+        found = await held(stage)
+        assert (found["reason"], found["blockers"]) == ("Odd", ["aks-west"])
+        stage.world.wire.faults.clear()
+        west["tags"] = MEMBER
+        await stage.run(lambda: "held" not in status(stage), HOUR)

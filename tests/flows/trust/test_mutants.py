@@ -38,18 +38,18 @@ def past_settle(real: Any, phase: Phase, event: RotationEvent, *mode: Mode) -> A
     return real(Phase.SETTLE if phase is Phase.ACTIVATE and event is RotationEvent.PROVEN else phase, event, *mode)
 
 
-def without_newcomers(real: Any, state: Any, clusters: Any, unavailable: Any = ()) -> Any:
-    return real(state, {c: clusters[c] for c in clusters if c in state.proven or not state.proven}, unavailable)
+def without_newcomers(real: Any, state: Any, clusters: Any, *more: Any) -> Any:
+    return real(state, {c: clusters[c] for c in clusters if c in state.proven or not state.proven}, *more)
 
 
 def never(real: Any, *_: Any) -> bool:
     return False
 
 
-def of_all_kinds(real: Any, workloads: Any, stale: Any, now: Any, policy: Any) -> Any:
+def of_all_kinds(real: Any, workloads: Any, stale: Any, now: Any, policy: Any, *, since: Any) -> Any:
     stale = list(stale)
     kinds = {workload.kind for workload in workloads}
-    return [one for kind in sorted(kinds) for one in real(workloads, stale, now, policy, waves=(kind,))]
+    return [one for kind in sorted(kinds) for one in real(workloads, stale, now, policy, since=since, waves=(kind,))]
 
 
 NO_GATE_B1 = Mutant("shared.domain.trust.linkerd.gates.trusts", always)

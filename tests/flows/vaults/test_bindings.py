@@ -19,7 +19,7 @@ from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, IdentityMapEntry
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import CLUSTER, DOMAIN, FEDERATIONS, bound, entries, seed
 from tests.worlds.protections import asked, cluster_of, finished, runs
-from tests.worlds.times import MINUTE
+from tests.worlds.times import DAY, MINUTE
 
 ME = f"{ACCOUNT}.{NAMESPACE}.serviceaccount.identity.linkerd.{DOMAIN}"
 POLICIES = ("MeshTLSAuthentication", "Server", "AuthorizationPolicy", "EgressNetwork", "TLSRoute")
@@ -130,6 +130,14 @@ async def again(stage: RunningApp) -> OrchestrationState:
     async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}{run.id}") as answer:
         assert answer.status == 200
     return await bound(stage)
+
+
+async def test_the_workloads_of_a_cluster_that_was_stopped_aren_t_waited_for(stage: RunningApp) -> None:
+    await bound(stage)
+    stage.world.aks.stop(CLUSTER)
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}", limit=timedelta(minutes=5))
+    assert "ClusterStopped" in (run.failure or "")
 
 
 async def test_a_second_run_writes_nothing(stage: RunningApp) -> None:

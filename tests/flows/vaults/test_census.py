@@ -16,6 +16,7 @@ from shared.domain.restores.history import History, Trial, empty_history, histor
 from shared.domain.restores.items import ClusterItem, Item, ShareItem
 from shared.domain.vaults.census import Census, Proof, Standing
 from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.consents import agree
 from tests.worlds.times import DAY, HOUR, START
 
 ASKED = {"meshward:protect": "true"}
@@ -49,6 +50,16 @@ async def counted(stage: RunningApp) -> Census:
     ):
         assert answer.status == 200, await answer.text()
         return msgspec.convert(await answer.json(), Census, strict=False)
+
+
+async def test_a_tag_that_can_t_be_read_isn_t_taken_for_none(stage: RunningApp) -> None:
+    stage.world.aks.add("aks-yes", tags={"meshward:protect": "yes"})
+    stage.world.aks.add("aks-upper", tags={"meshward:protect": "True "})
+    await stage.clock.advance(DAY)
+    census = await counted(stage)
+    assert standing(census, "aks-yes").reason == "BadTag"
+    assert "'yes', and not true or false" in standing(census, "aks-yes").message
+    assert standing(census, "aks-upper").protected
 
 
 def standing(census: Census, name: str) -> Standing:
@@ -107,7 +118,7 @@ async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(
     world = stage.world
     for share in ("carts", "images"):
         world.file_shares.create("stshop", share)
-    world.machines.add("vm-build")
+    agree(world.file_shares.account("stshop"), world.machines.add("vm-build"), cluster="rg-clusters/aks-shop")
     carts = world.recovery_vaults.protect("rsv-ours", "stshop", "carts")
     world.recovery_vaults.protect_machine("rsv-ours", "vm-build")
     tags = {"meshward:files": "rg-storage/stshop/carts,rg-storage/stshop/images"}

@@ -139,6 +139,12 @@ async def test_a_cluster_in_the_making_is_protected_once_it_is_made(stage: Runni
     await protected(stage)
 
 
+async def test_a_cluster_of_the_longest_names_is_protected(stage: RunningApp) -> None:
+    cluster = stage.world.aks.add("c" * 63, group="g" * 90, tags={"meshward:protect": "true"})
+    stage.world.aks.announce(cluster)
+    await protected(stage)
+
+
 async def test_the_sweep_finds_what_no_event_told(stage: RunningApp) -> None:
     await stage.host.invoke_timer("cluster_sweep")
     await stage.host.invoke_timer("cluster_sweep")

@@ -112,6 +112,41 @@ async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_
     assert len(of(stage.world, VAULTS)) == 2
 
 
+async def test_a_cluster_whose_identity_was_replaced_keeps_its_backups_by_hand_and_by_sweep(stage: RunningApp) -> None:
+    """Azure doesn't tell it from one that was created again, unless it tells resourceUIDs."""
+    write_policy(stage, release_after="P9D")
+    cluster = cluster_of(stage)
+    del cluster["properties"]["resourceUID"]
+    await protect(stage)
+    cluster["identity"] = stage.world.arm.system_identity(CLUSTER)
+    await stage.clock.advance(15 * DAY)
+    assert releases(stage) == []
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster['id']}")
+    request = {"cluster_id": cluster["id"], "plan": shown["releases"][0]["plan"]}
+    status, refused = await call(stage, "POST", "releases", request)
+    assert (status, refused["reason"]) == (409, "NotProven")
+
+    stage.world.arm.remove(cluster["id"])
+    await stage.host.invoke_timer("cluster_sweep")
+    assert releases(stage) == [], "one 404 isn't enough, however long another identity was seen"
+    status, refused = await call(stage, "POST", "releases", request)
+    assert (status, refused["reason"]) == (409, "NotConfirmed")
+    await stage.clock.advance(2 * DAY)
+    assert of(stage.world, INSTANCES) == []
+
+
+async def test_an_id_that_was_free_for_a_day_proves_that_the_cluster_was_created_again(stage: RunningApp) -> None:
+    del cluster_of(stage)["properties"]["resourceUID"]
+    await left_behind(stage)
+    await confirmed_gone(stage)
+    await stage.host.invoke_timer("cluster_sweep")
+    again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
+    del again["properties"]["resourceUID"]
+    await stage.clock.advance(DAY)
+    await by_hand(stage)
+    assert of(stage.world, INSTANCES) == []
+
+
 async def made_again(stage: RunningApp) -> Resource:
     """Another cluster of the same name, which asks for protection."""
     again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})

@@ -12,6 +12,7 @@ from local.stage import RunningApp
 from shared.domain.vaults.roles import CONTRIBUTOR
 from shared.domain.vaults.shares import FILE_BACKUP_CONTRIBUTOR
 from tests.worlds.app import NO_WATCH, call, open_app
+from tests.worlds.consents import agree
 from tests.worlds.protections import (
     CLUSTER,
     asked,
@@ -39,6 +40,7 @@ def seed(world: World) -> None:
     for account, share in ((ACCOUNT, "carts"), (ACCOUNT, "images"), (OTHER, "orders"), (OTHER, "unnamed")):
         world.file_shares.create(account, share)
         world.file_shares.account(account)["properties"]["allowSharedKeyAccess"] = False
+        agree(world.file_shares.account(account))
     tags = {
         "meshward:protect": "true",
         "meshward:files": f"rg-storage/{ACCOUNT}/carts, rg-storage/{ACCOUNT}/images",
@@ -117,8 +119,8 @@ async def test_each_thing_is_asked_for_once_and_a_second_run_changes_nothing(sta
     assert writes(stage.world) == before
 
 
-async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_no_write(stage: RunningApp) -> None:
-    stage.world.machines.add("vm-build", group="rg-tools")
+async def test_an_unchanged_run_costs_eight_reads_one_of_each_consent_and_no_write(stage: RunningApp) -> None:
+    agree(stage.world.machines.add("vm-build", group="rg-tools"))
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
     await protect(stage)
     await stage.clock.advance(timedelta(minutes=5))
@@ -127,7 +129,9 @@ async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_n
     assert (await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")).output["changes"] == []
     reads = [e.url.partition("?")[0] for e in asked(stage)[before:]]
     lists = ("/managedClusters", "/backupVaults")  # one for all clusters
-    assert len([url for url in reads if not url.endswith(lists)]) == 8, reads
+    consents = [url for url in reads if url.rpartition("/")[2] in (ACCOUNT, OTHER, "vm-build")]
+    assert len(consents) == 3
+    assert len([url for url in reads if not url.endswith(lists)]) == 8 + 3, reads
     assert writes(stage.world) == written
 
 
@@ -315,6 +319,7 @@ async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_b
 
 async def test_a_machine_that_the_cluster_names_is_protected_by_a_policy_of_its_own(stage: RunningApp) -> None:
     machine = stage.world.machines.add("vm-build", group="rg-tools")
+    agree(machine)
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
     await protect(stage)
     item = next(i for i in of(stage.world, ITEMS) if i["properties"]["friendlyName"] == "vm-build")
@@ -328,6 +333,7 @@ async def test_a_machine_that_the_cluster_names_is_protected_by_a_policy_of_its_
 
 async def test_a_machine_that_another_vault_holds_is_refused(stage: RunningApp) -> None:
     machine = stage.world.machines.add("vm-build", group="rg-tools")
+    agree(machine)
     theirs = stage.world.recovery_vaults.add("rsv-theirs", location="westeurope")
     stage.world.recovery_vaults.items.machines.protect(theirs["id"], machine, f"{theirs['id']}/backupPolicies/p")
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"

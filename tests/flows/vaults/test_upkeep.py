@@ -1,5 +1,6 @@
 """Protected clusters are looked after: the sweep sees what has drifted, mends it, and costs little."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from local.cloud.wire import InjectedFault
 from local.host.process import InvocationFailed
 from local.stage import RunningApp
 from tests.worlds.app import NO_WATCH, call, open_app
+from tests.worlds.consents import agree
 from tests.worlds.protections import (
     CLUSTER,
     INSTANCES,
@@ -122,6 +124,66 @@ async def test_a_protection_that_somebody_stopped_is_told_and_not_taken_up_again
     run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
     assert "ProtectionStopped" in (run.failure or "")
     assert instance["properties"]["currentProtectionState"] == "ProtectionStopped"
+
+
+async def lose_roles(stage: RunningApp, lag: timedelta) -> int:
+    """Let the roles on the storage account be gone and Azure fail the protection; how many roles there were."""
+    account = one(stage, "Microsoft.Storage/storageAccounts")["id"]
+    lost = [role["id"] for role in of(stage.world, ROLES) if role["properties"]["scope"] == account]
+    for role in lost:
+        stage.world.arm.remove(role)
+    stage.world.roles.lag = lag.total_seconds()
+    stage.world.backup_vaults.instances.fail_protection(one(stage, INSTANCES), OperationFailed("UserError", "No role."))
+    return len(lost)
+
+
+async def test_a_protection_that_azure_failed_is_taken_up_again_once_its_cause_is_gone(stage: RunningApp) -> None:
+    await protect(stage)
+    lost = await lose_roles(stage, lag=timedelta(minutes=10))
+    stage.world.wire.inject(InjectedFault(on="POST .*/sync$", kind="lose", times=2))
+    changes = (await swept(stage))["changes"]
+    assert [change.split()[0] for change in changes] == ["sync", *["grant"] * lost]
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+    assert (await swept(stage))["changes"] == []
+
+
+async def test_a_protection_whose_cause_stays_ends_the_run_with_what_azure_says(stage: RunningApp) -> None:
+    await protect(stage)
+    await lose_roles(stage, lag=9 * DAY)
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert re.search("can't be protected.*lacks the role", run.failure or "")
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionError"
+
+
+async def test_a_stopped_cluster_that_asks_for_protection_is_told_so_at_once(stage: RunningApp) -> None:
+    stage.world.aks.stop(CLUSTER)
+    status, refused = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
+    assert (status, refused["reason"]) == (400, "ClusterStopped")
+    stage.world.aks.announce(cluster_of(stage))
+    run = await finished(stage, limit=timedelta(minutes=1))
+    assert "start it with az aks start" in (run.failure or "")
+    assert writes(stage.world) == []
+    stage.world.aks.start(CLUSTER)
+    await goes_on(stage)
+
+
+async def test_a_protected_cluster_that_is_stopped_stays_protected_and_its_vault_is_looked_after(
+    stage: RunningApp,
+) -> None:
+    await protect(stage)
+    stage.world.aks.stop(CLUSTER)
+    one(stage, VAULTS)["properties"]["securitySettings"]["softDeleteSettings"]["state"] = "Off"
+    assert [change.split()[0] for change in (await swept(stage))["changes"]] == ["harden"]
+
+
+async def test_a_backup_extension_by_another_name_is_refused_in_the_plan(stage: RunningApp) -> None:
+    stage.world.extensions.add(cluster_of(stage), name="backups-of-others", account="stothers")
+    status, refused = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
+    assert (status, refused["reason"]) == (400, "ExtensionElsewhere")
+    assert "backups-of-others" in refused["message"]
+    await stops_with(stage, "ExtensionElsewhere")
+    assert writes(stage.world) == []
 
 
 async def test_another_schedule_is_another_policy_beside_the_first(stage: RunningApp) -> None:
@@ -289,7 +351,7 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
 async def test_names_that_need_escaping_make_no_difference(stage: RunningApp) -> None:
     group = "rg-(one)_1.x"
     stage.world.aks.remove(CLUSTER)
-    stage.world.machines.add("vm-build", group=group)
+    agree(stage.world.machines.add("vm-build", group=group), cluster=f"{group}/AKS_New-1")
     tags = {"meshward:protect": "true", "meshward:machines": f"{group}/vm-build"}
     made = stage.world.aks.add("AKS_New-1", group=group, tags=tags)
     result = await protect(stage)

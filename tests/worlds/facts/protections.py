@@ -57,7 +57,9 @@ VAULT = FoundVault(
     immutability="Unlocked",
     redundancy="GeoRedundant",
 )
-EXTENSION = FoundExtension(state="Succeeded", principal="extension-principal", account=PROTECTION.account)
+EXTENSION = FoundExtension(
+    name="azure-aks-backup", state="Succeeded", principal="extension-principal", account=PROTECTION.account
+)
 INSTANCE = FoundInstance(
     id=PROTECTION.instance_id, state="Succeeded", protection="ProtectionConfigured", policy=PROTECTION.policy_id
 )

@@ -7,8 +7,10 @@ from local.cloud.kubernetes.controllers.pods import owner_reference, template_ha
 from local.cloud.kubernetes.controllers.status import COUNTS, condition
 from local.cloud.kubernetes.objects import Object, share
 
+_RECREATE_SECONDS = 5.0
 
-def reconcile(cluster: SimulatedCluster, deployment: Object) -> None:
+
+def reconcile(cluster: SimulatedCluster, deployment: Object) -> float | None:
     spec = deployment["spec"]
     sets = cluster.owned(deployment, "ReplicaSet")
     digest = template_hash(spec["template"])
@@ -17,6 +19,9 @@ def reconcile(cluster: SimulatedCluster, deployment: Object) -> None:
         new = new or cluster.create(_replica_set_of(deployment, digest))
         _roll(cluster, spec, new, [s for s in sets if s["metadata"]["uid"] != new["metadata"]["uid"]])
     _tell(cluster, deployment, digest)
+    recreates = spec.get("strategy", {}).get("type") == "Recreate"
+    ends = recreates and any(cluster.owned(s, "Pod") for s in sets if not s["metadata"]["name"].endswith(digest))
+    return _RECREATE_SECONDS if ends else None  # it goes on once the last old pod is gone
 
 
 def _tell(cluster: SimulatedCluster, deployment: Object, digest: str) -> None:

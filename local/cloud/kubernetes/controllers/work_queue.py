@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers import (
+    cron_jobs,
     custom_resources,
     daemon_sets,
     deployments,
@@ -17,6 +18,7 @@ from local.cloud.kubernetes.controllers import (
     jobs,
     namespaces,
     replica_sets,
+    rollouts,
     stateful_sets,
     volume_claims,
 )
@@ -25,22 +27,28 @@ from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.store import WatchEvent
 
-type Key = tuple[str, str, str]  # kind, namespace and name
+type Key = tuple[str, str, str]  # kind with its group, namespace and name
 
 _SYNC_SECONDS = 0.2
 _RETRY_SECONDS = 5.0
 _COLLECT_SECONDS = 1.0
-_FIRST_LOOK = {"PersistentVolumeClaim": 3.0, "Namespace": 0.0, "CustomResourceDefinition": 0.0}
+_FIRST_LOOK = {
+    "PersistentVolumeClaim.": 3.0,
+    "Namespace.": 0.0,
+    "CustomResourceDefinition.apiextensions.k8s.io": 0.0,
+}
 _RECONCILERS: dict[str, Callable[[SimulatedCluster, Object], float | None]] = {
-    "Deployment": deployments.reconcile,
-    "ReplicaSet": replica_sets.reconcile,
-    "StatefulSet": stateful_sets.reconcile,
-    "DaemonSet": daemon_sets.reconcile,
-    "Job": jobs.reconcile,
-    "Namespace": namespaces.reconcile,
-    "PersistentVolumeClaim": volume_claims.reconcile,
-    "CustomResourceDefinition": custom_resources.reconcile,
-    "Event": events.reconcile,
+    "Deployment.apps": deployments.reconcile,
+    "ReplicaSet.apps": replica_sets.reconcile,
+    "StatefulSet.apps": stateful_sets.reconcile,
+    "DaemonSet.apps": daemon_sets.reconcile,
+    "Job.batch": jobs.reconcile,
+    "CronJob.batch": cron_jobs.reconcile,
+    "Namespace.": namespaces.reconcile,
+    "PersistentVolumeClaim.": volume_claims.reconcile,
+    "CustomResourceDefinition.apiextensions.k8s.io": custom_resources.reconcile,
+    "Event.": events.reconcile,
+    "Rollout.argoproj.io": rollouts.reconcile,
 }
 
 
@@ -56,14 +64,15 @@ class Controllers:
         cluster.listeners.append(self._changed)
 
     def _changed(self, change: WatchEvent) -> None:
-        kind, meta = change.kind.name, change.object["metadata"]
+        kind, meta = change.kind.full_name, change.object["metadata"]
         namespace = meta.get("namespace", "")
         if kind in _RECONCILERS:
             self._enqueue((kind, namespace, meta["name"]), _FIRST_LOOK.get(kind, _SYNC_SECONDS))
         for owner in meta.get("ownerReferences", ()):
-            if owner["kind"] in _RECONCILERS:
-                self._enqueue((owner["kind"], namespace, owner["name"]), _SYNC_SECONDS)
-        if change.type == "DELETED" and kind not in ("Pod", "Event"):
+            owning = f"{owner['kind']}.{owner['apiVersion'].rpartition('/')[0]}"
+            if owning in _RECONCILERS:
+                self._enqueue((owning, namespace, owner["name"]), _SYNC_SECONDS)
+        if change.type == "DELETED" and kind not in ("Pod.", "Event."):
             self.cluster.clock.after(_COLLECT_SECONDS, lambda: collect(self.cluster, change.object))
 
     def _enqueue(self, key: Key, delay: float) -> None:

@@ -47,6 +47,7 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     controller: str = ""  # the kind of what made the pod; empty: somebody did
     created_at: datetime  # UTC: when the pod was
     started_at: datetime | None  # when its container started; None: it hasn't yet
+    ending: bool = False  # whether the pod is being deleted, and still there
     roots: frozenset[str] | None  # fingerprints in the pod's spec; None: the proxy takes them from the mesh's bundle
 
     @property
@@ -55,9 +56,9 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """A Deployment, DaemonSet or StatefulSet."""
+    """A Deployment, DaemonSet, StatefulSet or Rollout."""
 
-    kind: str  # one of these three
+    kind: str  # one of these, as `waves` calls them
     namespace: str  # where it is
     name: str  # within its namespace
     replicas: int  # that it should have
@@ -76,7 +77,14 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 class IdentityPod(msgspec.Struct, frozen=True, kw_only=True):
     """A pod of the identity controller."""
 
-    pod: str
-    created_at: datetime
-    ready: bool
+    pod: str  # `namespace/pod`
+    created_at: datetime  # UTC
+    ready: bool  # by its condition
     issuer_expires_at: datetime | None  # NotAfter of the issuer that it uses; None: it doesn't report that
+    readable: bool = True  # whether it could be asked at all
+
+
+class ReloadLook(msgspec.Struct, frozen=True, kw_only=True):
+    """Which replicas of the identity controller seem to have missed the new issuer."""
+
+    pods: list[str] = []

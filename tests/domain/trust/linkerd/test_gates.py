@@ -2,23 +2,28 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, pem
-from shared.domain.trust.linkerd.facts import Bundle, IdentityPod
+from shared.domain.trust.linkerd.facts import Bundle, IdentityPod, IssuerSecret
 from shared.domain.trust.linkerd.gates import (
     RELOAD_PATIENCE,
     DesiredTrust,
     desired_trust,
+    holds_older_leaf,
+    is_untouched,
     issuer_gate,
     leaf_gate,
     may_be_renewed,
+    older_leaves_are_over,
     pods_without_reload,
     seconds_until_renewed,
     trust_gate,
+    trusts,
 )
 from shared.domain.trust.phases import Phase, Roots
 from tests.worlds.facts.certificates import NEW, OLD
@@ -115,6 +120,16 @@ def test_no_gate_is_judged_by_a_bundle_that_somebody_changed(
         desired_trust(phase, ROOTS, Bundle(pem=bundle, written_at=written_at, owner=""))
 
 
+def test_a_bundle_that_meshward_has_never_written_needs_no_restart_to_be_without_the_new_root() -> None:
+    untouched = Bundle(pem=pem(OLD), written_at=None, owner="")
+    secret = IssuerSecret(certificate="", holds_key=True, bundle="", resource_version="1", written_at=None, owner="")
+    assert is_untouched(Phase.WITHDRAW, untouched, secret)
+    assert not is_untouched(Phase.DISTRIBUTE, untouched, secret)
+    assert not is_untouched(Phase.WITHDRAW, untouched, msgspec.structs.replace(secret, bundle_sha256="ab"))
+    desired = desired_trust(Phase.WITHDRAW, ROOTS, untouched)
+    assert trusts(proxy(roots=None, created_at=NOW - timedelta(days=300)), desired)
+
+
 # B2
 
 
@@ -126,7 +141,7 @@ def test_no_gate_is_judged_by_a_bundle_that_somebody_changed(
         (NOW - MINUTE, NOW, False),
         (NOW - MINUTE, NOW + SECOND, True),
         (NOW + SECOND, None, True),
-        (None, None, False),
+        (None, None, True),  # no process, no leaf
     ],
 )
 def test_a_leaf_counts_as_renewed_only_if_it_came_after_the_new_issuer(
@@ -138,8 +153,9 @@ def test_a_leaf_counts_as_renewed_only_if_it_came_after_the_new_issuer(
 @pytest.mark.parametrize(
     ("ages", "hours"),
     [
-        ([], 1),  # nothing is known of any
-        ([None], 1),
+        ([], 1),  # there is none
+        ([None], 0.1),  # it couldn't be read
+        ([None, 16], 0.1),
         ([13, 16], 3.8),  # they renew after 16.8 hours; the last one counts
         ([1], 4),  # a cluster may join meanwhile, or somebody change something
         ([20], 1),  # overdue
@@ -149,14 +165,16 @@ def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_
     ages: list[int | None], hours: float
 ) -> None:
     refreshed_at = [None if age is None else NOW - timedelta(hours=age) for age in ages]
-    assert seconds_until_renewed(refreshed_at, timedelta(hours=24), NOW) == pytest.approx(hours * 3600, abs=60)
+    assert seconds_until_renewed(refreshed_at, NOW - timedelta(hours=10), timedelta(hours=24), NOW) == pytest.approx(
+        hours * 3600, abs=60
+    )
 
 
 @pytest.mark.parametrize(
     ("youngest", "on"),
     [
         ([], True),
-        ([None], True),  # it doesn't tell
+        ([None], False),  # it doesn't tell, so the gate isn't passed whatever the others say
         ([NOW - timedelta(hours=2)], False),  # and so nobody else is read in vain
         ([NOW - timedelta(hours=17)], True),  # it should have by now: others may be ahead
         ([NOW - MINUTE], True),
@@ -197,8 +215,26 @@ def test_a_replica_gets_time_to_reload_before_it_counts_as_missed() -> None:
     stale, fresh = replica(NOW + timedelta(days=29)), replica(NOW + timedelta(days=365))
     late = NOW + RELOAD_PATIENCE
     assert pods_without_reload([stale, fresh], NOW + timedelta(days=365), NOW, late - SECOND) == []
-    assert pods_without_reload([stale, fresh], NOW + timedelta(days=365), NOW, late) == ["linkerd/identity-1"]
+    assert pods_without_reload([stale, fresh], NOW + timedelta(days=365), NOW, late) == [stale]
     assert pods_without_reload([fresh], NOW + timedelta(days=365), NOW, late) == []
+
+
+def test_a_replica_that_uses_the_issuer_and_is_not_ready_has_missed_nothing() -> None:
+    unready = replica(NOW + timedelta(days=365), ready=False)
+    assert pods_without_reload([unready], NOW + timedelta(days=365), NOW, NOW + RELOAD_PATIENCE) == []
+
+
+def test_no_leaf_from_before_a_moment_outlives_a_leaf_s_life() -> None:
+    silent, lifetime = [proxy("p")], timedelta(hours=24)
+    for hours, over in ((23, False), (25, True)):
+        now = NOW + timedelta(hours=hours)
+        assert older_leaves_are_over(NOW, lifetime, now) is over
+        assert leaf_gate(silent, {}, NOW, over=over).passed is over
+
+
+def test_a_proxy_that_has_not_started_holds_no_leaf_but_of_a_machine_outside_nobody_knows_that() -> None:
+    assert not holds_older_leaf(proxy(started_at=None), NOW)
+    assert holds_older_leaf(proxy(started_at=None, workload="", controller="ExternalWorkload"), NOW)
 
 
 def test_a_replica_made_after_the_issuer_is_not_restarted_for_it() -> None:

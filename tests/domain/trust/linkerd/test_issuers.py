@@ -16,9 +16,15 @@ from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import is_key_of, issuer_certificate
 from shared.domain.trust.linkerd.facts import IssuerSecret
-from shared.domain.trust.linkerd.issuers import require_possession, require_trusted
+from shared.domain.trust.linkerd.issuers import (
+    IssuerSeen,
+    is_due,
+    require_possession,
+    require_signer_trusted,
+    require_trusted,
+)
 from tests.worlds.facts.certificates import DOMAIN, KEYS, NEW, OLD, OTHER
-from tests.worlds.times import DAY, HOUR, NOW
+from tests.worlds.times import DAY, HOUR, NOW, SECOND
 
 KEY, JUNK = KEYS[2], KEYS[3]
 LIFETIME = 48 * HOUR
@@ -42,6 +48,34 @@ def secret(certificate: str, **facts: Any) -> IssuerSecret:
 
 def text(key: Any) -> str:
     return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+@pytest.mark.parametrize(
+    ("every", "lifetime", "due_after"),
+    [(DAY, 10 * DAY, DAY), (DAY, 30 * HOUR, 15 * HOUR), (6 * HOUR, 48 * HOUR, 6 * HOUR)],
+)
+def test_an_issuer_is_due_at_the_policy_s_age_or_at_half_of_its_life(
+    every: timedelta, lifetime: timedelta, due_after: timedelta
+) -> None:
+    issuer = issuer_certificate(DOMAIN, KEY.public_key(), NEW, NOW, lifetime).sign(KEYS[1], SHA256())
+    begun = issuer.not_valid_before_utc
+    half = (issuer.not_valid_after_utc - begun) / 2
+    due_after = min(due_after, half) if due_after == every else half
+    assert not is_due(issuer, every, begun + due_after - SECOND)
+    assert is_due(issuer, every, begun + due_after)
+
+
+def test_an_issuer_s_end_is_remembered_and_a_danger_once_a_quarter_of_its_life_is_left() -> None:
+    seen = IssuerSeen(cluster="aks-east", starts_at=NOW, expires_at=NOW + 40 * HOUR)
+    assert [seen.hours_left(NOW + age * HOUR) for age in (0, 30, 41)] == [40, 10, -1]
+    assert [seen.is_ending(NOW + age * HOUR) for age in (29, 30, 41)] == [False, True, True]
+
+
+def test_no_issuer_is_signed_by_a_root_that_the_member_s_own_bundle_does_not_hold() -> None:
+    require_signer_trusted("aks-east", NEW, pem(OLD) + pem(NEW))
+    for bundle in (pem(OLD), "", "junk"):
+        with pytest.raises(PermanentError, match="SignerNotTrusted"):
+            require_signer_trusted("aks-east", NEW, bundle)
 
 
 def test_who_holds_a_valid_issuer_of_a_root_in_force_is_told_which_root_that_is() -> None:

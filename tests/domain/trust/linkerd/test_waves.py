@@ -1,6 +1,6 @@
 """Which workloads are restarted when, on facts made by hand."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,12 +9,21 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged
 from shared.domain.trust.linkerd.facts import Proxy, Workload
-from shared.domain.trust.linkerd.waves import RESTART_PAUSE, WAVES, named_blockers, next_restarts, restartable, rolling
+from shared.domain.trust.linkerd.waves import (
+    RESTART_PAUSE,
+    ROLLOUT,
+    WAVES,
+    named_blockers,
+    next_restarts,
+    restartable,
+    rolling,
+)
 from shared.domain.trust.policy import TrustPolicy, Window
 from tests.worlds.facts.proxies import proxy, workload
 from tests.worlds.times import MINUTE, NOW, SECOND
 
 POLICY = TrustPolicy()
+SINCE = NOW - timedelta(hours=1)  # when the bundle of the phase was written
 
 
 def proxies_of(workloads: list[Workload]) -> list[Proxy]:
@@ -27,7 +36,7 @@ def test_waves_follow_each_other_and_stateful_sets_come_last() -> None:
     stale = proxies_of(workloads)
     order = []
     while stale:
-        (restarted,) = next_restarts(workloads, stale, NOW, POLICY)
+        (restarted,) = next_restarts(workloads, stale, NOW, POLICY, since=SINCE)
         order.append(restarted.kind)
         stale = [p for p in stale if p.workload != restarted.id]
     assert order == ["Deployment", "DaemonSet", "StatefulSet"]
@@ -36,7 +45,7 @@ def test_waves_follow_each_other_and_stateful_sets_come_last() -> None:
 def test_within_a_wave_namespaces_follow_each_other_and_small_workloads_come_first() -> None:
     sizes = {("shop", "web"): 9, ("shop", "cart"): 2, ("orders", "api"): 30, ("orders", "mail"): 1}
     workloads = [workload(name, namespace=namespace, replicas=size) for (namespace, name), size in sizes.items()]
-    order = next_restarts(workloads, proxies_of(workloads), NOW, POLICY)
+    order = next_restarts(workloads, proxies_of(workloads), NOW, POLICY, since=SINCE)
     assert [w.name for w in order] == ["mail", "api", "cart", "web"]
 
 
@@ -58,11 +67,51 @@ WAITS: dict[str, Any] = {"rolling": True, "replaced": True}
     ],
 )
 def test_a_workload_is_restarted_once_and_only_if_that_helps(facts: dict[str, Any], restarts: int) -> None:
-    assert len(next_restarts([workload(**facts)], [proxy(), proxy("web-2")], NOW, POLICY)) == restarts
+    assert len(next_restarts([workload(**facts)], [proxy(), proxy("web-2")], NOW, POLICY, since=SINCE)) == restarts
+
+
+@pytest.mark.parametrize(
+    ("pod", "restarted_at", "restarts"),
+    [
+        ({}, None, 1),
+        ({}, SINCE - SECOND, 1),  # in another phase
+        ({"created_at": NOW - 30 * MINUTE}, NOW - 20 * MINUTE, 0),  # it is being replaced
+        ({"created_at": NOW - 15 * MINUTE}, NOW - 20 * MINUTE, 1),  # its injector lagged behind
+        ({"created_at": NOW - 15 * MINUTE, "started_at": None}, NOW - 20 * MINUTE, 0),
+        ({"created_at": NOW - 15 * MINUTE, "ending": True}, NOW - 20 * MINUTE, 0),
+        ({"ending": True}, None, 0),
+        ({"started_at": None}, None, 1),  # its template is older than the bundle
+        ({}, NOW + 20 * MINUTE, 1),  # nobody has restarted it yet
+    ],
+)
+def test_a_restart_needs_a_reason_that_is_newer_than_the_last_one(
+    pod: dict[str, Any], restarted_at: datetime | None, restarts: int
+) -> None:
+    found = workload(restarted_at=restarted_at)
+    assert len(next_restarts([found], [proxy(**pod)], NOW, POLICY, since=SINCE)) == restarts
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"restarted_at": None},  # somebody else's
+        {"restarted_at": NOW - 30 * MINUTE, "stuck": True},
+        {"restarted_at": NOW - 59 * MINUTE - SECOND, "stuck": True},
+    ],
+)
+def test_a_rollout_that_is_stuck_or_is_not_ours_holds_up_neither_waves_nor_other_workloads(
+    facts: dict[str, Any],
+) -> None:
+    teams, daemons = workload("team", **ROLLS | facts), workload("node", "DaemonSet")
+    one = TrustPolicy(restarts_at_once=1)
+    pods = proxies_of([teams, daemons])
+    assert next_restarts([teams, daemons], pods, NOW, one, since=SINCE) == [daemons]
+    ours = workload("team", **ROLLS | {"restarted_at": NOW - 30 * MINUTE})
+    assert next_restarts([ours, daemons], pods, NOW, one, since=SINCE) == []
 
 
 def test_workloads_without_stale_proxies_and_pods_without_workload_are_left_alone() -> None:
-    assert next_restarts([workload("other")], [proxy(), proxy("bare", workload="")], NOW, POLICY) == []
+    assert next_restarts([workload("other")], [proxy(), proxy("bare", workload="")], NOW, POLICY, since=SINCE) == []
     assert restartable([workload()], [proxy(), proxy("bare", workload="")]) == [proxy()]
     assert restartable([workload(obstacle="its Deployment is paused, resume it")], [proxy()]) == []
 
@@ -73,16 +122,16 @@ def test_no_more_workloads_roll_out_at_once_than_the_policy_lets() -> None:
     done = workload(
         "done", **WAITS | {"restarted_at": NOW}
     )  # none of its proxies is stale any more, and its new pods aren't ready yet
-    names = [w.name for w in next_restarts([*workloads, done], proxies_of(workloads), NOW, POLICY)]
+    names = [w.name for w in next_restarts([*workloads, done], proxies_of(workloads), NOW, POLICY, since=SINCE)]
     assert names == [f"w{n:02}" for n in range(4, 9)]
     one = TrustPolicy(restarts_at_once=1)
-    assert next_restarts(workloads, proxies_of(workloads), NOW, one) == []
-    assert len(next_restarts(workloads[4:], proxies_of(workloads[4:]), NOW, one)) == 1
+    assert next_restarts(workloads, proxies_of(workloads), NOW, one, since=SINCE) == []
+    assert len(next_restarts(workloads[4:], proxies_of(workloads[4:]), NOW, one, since=SINCE)) == 1
 
 
 def test_workloads_that_were_broken_before_take_nothing_from_the_others() -> None:
     workloads = [workload(f"w{n:02}", **WAITS) for n in range(12)]
-    assert len(next_restarts(workloads, proxies_of(workloads), NOW, POLICY)) == 10
+    assert len(next_restarts(workloads, proxies_of(workloads), NOW, POLICY, since=SINCE)) == 10
 
 
 @given(
@@ -102,8 +151,9 @@ def test_workloads_that_were_broken_before_take_nothing_from_the_others() -> Non
     st.integers(1, 12),
 )
 def test_whatever_is_seen_only_one_wave_is_restarted_within_the_budget(workloads: list[Workload], most: int) -> None:
-    restarts = next_restarts(workloads, proxies_of(workloads), NOW, TrustPolicy(restarts_at_once=most))
-    waves = [w.kind for w in workloads if not w.obstacle]
+    restarts = next_restarts(workloads, proxies_of(workloads), NOW, TrustPolicy(restarts_at_once=most), since=SINCE)
+    ours = [w for w in workloads if w.replaced or not w.rolling or w.restarted_at]
+    waves = [w.kind for w in ours if not w.obstacle]
     assert {w.kind for w in restarts} <= {min(waves, key=WAVES.index, default="")}
     assert len(restarts) <= most
     assert not any(w.obstacle for w in restarts)
@@ -112,15 +162,28 @@ def test_whatever_is_seen_only_one_wave_is_restarted_within_the_budget(workloads
 def test_outside_a_window_nothing_is_restarted_and_the_next_one_is_named() -> None:
     night = TrustPolicy(maintenance=(Window(opens="22:00", closes="04:00"),))
     with pytest.raises(NotConverged, match="opens at 2027-01-15 22:00 UTC") as waits:
-        next_restarts([workload()], [proxy()], NOW, night)
+        next_restarts([workload()], [proxy()], NOW, night, since=SINCE)
     assert (waits.value.reason, waits.value.retry_after) == ("WindowClosed", 14 * 3600)
-    assert len(next_restarts([workload()], [proxy()], NOW + timedelta(hours=15), night)) == 1
+    assert len(next_restarts([workload()], [proxy()], NOW + timedelta(hours=15), night, since=SINCE)) == 1
+
+
+@pytest.mark.parametrize(("hours", "restarts"), [(13, 1), (14.9, 1), (15.1, 0)])
+def test_a_restart_that_would_come_too_late_in_the_next_window_does_not_wait_for_it(
+    hours: float, restarts: int
+) -> None:
+    night = TrustPolicy(maintenance=(Window(opens="22:00", closes="04:00"),))
+    deadline = NOW + timedelta(hours=hours)
+    try:
+        found = next_restarts([workload()], [proxy()], NOW, night, since=SINCE, deadline=deadline)
+    except NotConverged:
+        found = []
+    assert len(found) == restarts
 
 
 def test_a_closed_window_holds_nothing_up_that_needs_no_restart() -> None:
     night = TrustPolicy(maintenance=(Window(opens="22:00", closes="04:00"),))
-    assert next_restarts([workload(**ROLLS)], [proxy()], NOW, night) == []
-    assert next_restarts([workload()], [proxy("bare", workload="")], NOW, night) == []
+    assert next_restarts([workload(**ROLLS)], [proxy()], NOW, night, since=SINCE) == []
+    assert next_restarts([workload()], [proxy("bare", workload="")], NOW, night, since=SINCE) == []
 
 
 def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
@@ -139,9 +202,19 @@ def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
             " (outside the cluster, set its annotations meshward/trusts and meshward/started-at)",
         ),
         ({"workload": "", "controller": "Rollout"}, " (Rollout, restart it yourself)"),
+        (
+            {"workload": "", "controller": "StatefulSet.apps.kruise.io"},
+            " (StatefulSet.apps.kruise.io, restart it yourself)",
+        ),
+        (
+            {"workload": f"{ROLLOUT}/shop/unseen", "controller": ROLLOUT},
+            f" (its {ROLLOUT} isn't seen, apply infra/cluster or restart it yourself)",
+        ),
         ({"workload": "Deployment/shop/paused"}, " (its Deployment is paused, resume it)"),
         ({"workload": "Deployment/shop/stuck"}, " (its rollout is stuck)"),
         ({"workload": "Deployment/shop/web"}, ""),
+        ({"ending": True}, " (about to end; if its node is gone, delete the pod with --force)"),
+        ({"started_at": None}, " (not started yet)"),
         ({"workload": "Deployment/shop/gone"}, " (its Deployment was deleted, delete the pod)"),
     ],
 )

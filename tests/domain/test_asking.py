@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.asking import FORGOTTEN_AFTER, TAKES_EFFECT_WITHIN, Asked, asked_path
 from shared.domain.errors import PermanentError
-from shared.domain.vaults.asking import FORGOTTEN_AFTER, TAKES_EFFECT_WITHIN, Asked, asked_path
 from tests.worlds.times import NOW
 
 A_MOMENT = timedelta(seconds=1)
@@ -31,6 +31,23 @@ def test_a_later_run_asks_again() -> None:
     asked = NEVER.again(NOW)
     assert asked.due(later, times=1)
     assert asked.again(later).at == (later,)
+
+
+def test_the_time_begins_when_the_operation_has_ended_well() -> None:
+    later = NOW + TAKES_EFFECT_WITHIN
+    asked = NEVER.again(NOW, "operation").ended(later, known=True)
+    assert (asked.operation, asked.at) == ("", (later,))
+    assert not asked.due(later + TAKES_EFFECT_WITHIN - A_MOMENT, times=1)
+
+
+def test_an_operation_of_an_earlier_run_and_one_that_isn_t_known_any_more_give_no_more_time() -> None:
+    asked = NEVER.again(NOW, "operation")
+    assert asked.ended(NOW + FORGOTTEN_AFTER, known=True).due(NOW + FORGOTTEN_AFTER, times=1)
+    assert asked.ended(NOW + A_MOMENT, known=False).at == (NOW,)
+
+
+def test_after_an_operation_that_has_failed_the_next_run_asks_at_once() -> None:
+    assert NEVER.again(NOW, "operation").failed().due(NOW, times=1)
 
 
 def test_each_request_for_a_vault_is_written_down_by_itself_in_whatever_case_it_names_things() -> None:
