@@ -1,7 +1,7 @@
 """The one way out to Azure: each client of an SDK sends through an outlet, which is bound to a scope.
 
 Rules:
-- A request goes out only to where the scope lets it (`scope`), whoever has named its URL: an id, a next page, an
+- A request goes out only to where the scope lets it (`scope`), no matter who has named its URL: an id, a next page, an
   operation, the key of a certificate, a redirect. Its token isn't sent either.
 - An answer is read in bounds of bytes and of time. So is all that belongs to one act, such as the pages of a list:
   `acting` says what an act is.

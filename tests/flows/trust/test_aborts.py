@@ -110,7 +110,7 @@ async def test_no_issuer_is_renewed_under_a_root_that_the_member_s_own_bundle_do
 async def test_an_abort_before_the_new_root_is_distributed_writes_and_restarts_nothing_in_a_cluster() -> None:
     async with small_mesh() as stage:
         announce(stage)
-        await reach(stage, "prepare")
+        await stage.run(lambda: any(NEW_ROOT in line for line in writes(stage)))
         await send(stage, "abort")
         await stage.run(RUN)
         (run,) = runs(stage)

@@ -228,7 +228,7 @@ def any_version(real: Any, making: Any) -> Any:
     return list(making.versions)
 
 
-ALIKE = Mutant("shared.domain.unique.unique_name", without_digest)
+ALIKE = Mutant("shared.domain.trust.roots.unique_name", without_digest)
 ANY_KEY = Mutant("shared.domain.trust.new_root.from_our_key", any_version)
 
 
