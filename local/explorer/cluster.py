@@ -48,6 +48,7 @@ class ModelCluster(NamedTuple):
     pods: tuple[Pod, ...] = (Pod(IDENTITY, "O", 1, "O", 1), Pod(WEB, "O", 1, "O", 1))
     rolling: tuple[str, ...] = ()  # kinds whose rollout hasn't finished
     restarted: tuple[tuple[str, int], ...] = ()  # rank of the last restart in the phase, by kind
+    ahead: bool = False  # whether the last restart of web was asked for by a clock that is days ahead
     fresh: bool = False  # whether what came last is minutes old
 
     @property

@@ -5,33 +5,39 @@ A round begins as `find_work` says. `Workshop` has the ends that each member's w
 """
 
 import asyncio
-from collections.abc import Awaitable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from functions.trust.fleet_steps import find_work, judge_round
-from functions.trust.rotation import rotate_trust_root
+from functions.trust.fleet_steps import find_work
 from local.explorer.cluster import Exposure
 from local.explorer.hazards import Hazards, befallen, mended
 from local.explorer.member_work import Result, Work, Workshop
 from local.explorer.mesh import Act
-from local.explorer.promises import broken_by_command, broken_by_move, misplaced_command, parted_by, unsaid
+from local.explorer.promises import (
+    broken_by_command,
+    broken_by_expiry,
+    broken_by_move,
+    misplaced_command,
+    parted_by,
+    unsaid,
+)
 from local.explorer.roots import ROTATION
+from local.explorer.round_run import RoundRun, at_once
 from local.explorer.state import GONE, NAMES, State, id_of
 from local.explorer.world import FLEET_NOW, Surroundings
-from shared.domain.errors import Conflict, PermanentError, TemporaryError
+from shared.domain.errors import Conflict, PermanentError
 from shared.domain.trust.exclusions import plan_exclusion
 from shared.domain.trust.membership import Membership
 from shared.domain.trust.moves import COMMANDS, RotationEvent, phase_after
 from shared.domain.trust.phases import ENDS, Phase, Slot
 from shared.domain.trust.rounds import conclude_round
-from shared.domain.trust.state import MemberOutcome, RotationState, Round, RoundReport
+from shared.domain.trust.state import RotationState, Round, RoundReport
 
 _LATE = FLEET_NOW.replace(year=FLEET_NOW.year - 1)
-_TRIES = 5
 
 
 class Edge(NamedTuple):
@@ -68,7 +74,7 @@ class FleetRounds:
         rotation = self._look_at(state)
         begun = self._begun(rotation)
         if isinstance(begun, Round):
-            if fault := broken_by_command(state, rotation, begun.state):
+            if fault := broken_by_command(state, rotation, begun.state) or broken_by_expiry(state, begun.state):
                 yield Edge((f"the round begins with {', '.join(state.commands)}",), state, fault=fault)
             if commands and (fault := misplaced_command(state)):
                 yield Edge(("an operator gives a command",), state, fault=fault)
@@ -100,7 +106,7 @@ class FleetRounds:
 
     def _begun(self, rotation: RotationState) -> Round | PermanentError:
         try:
-            return _at_once(find_work.work(rotation))
+            return at_once(find_work.work(rotation))
         except PermanentError as error:
             return error
 
@@ -119,7 +125,7 @@ class FleetRounds:
         members = begun.members if isinstance(begun, Round) else []
         outcomes = [replace(r.outcome, cluster=m.cluster) for m, r in zip(members, results, strict=True)]
         self._look_at(state)
-        run = _Run(self._world, self._loop, begun, outcomes, [command] if command else [])
+        run = RoundRun(self._world, self._loop, begun, outcomes, [command] if command else [])
         after = run.through(state.rotation(self._world.known))
         clusters = {m.cluster: r.cluster for m, r in zip(members, results, strict=True)}
         anew = {o.cluster for o in outcomes if o.proof}
@@ -200,84 +206,6 @@ class FleetRounds:
         except Conflict:
             return False
         return True
-
-
-class _Run:
-    """A runbook whose steps are done at once, for one round."""
-
-    def __init__(
-        self,
-        world: Surroundings,
-        loop: asyncio.AbstractEventLoop,
-        begun: Round | PermanentError,
-        outcomes: list[MemberOutcome],
-        commands: list[RotationEvent],
-    ) -> None:
-        self.instance_id = ROTATION.instance_id
-        self._world, self._loop, self._begun = world, loop, begun
-        self._outcomes, self._commands = outcomes, commands
-        self._judged: RotationState | None = None
-        self._next: RotationState | None = None
-
-    def through(self, state: RotationState) -> RotationState:
-        """The state with which the run goes on, or has ended."""
-        for _ in rotate_trust_root.work(self, state):  # type: ignore[arg-type]
-            raise AssertionError("every step is done at once")
-        found = self._next or self._judged
-        assert found
-        return found
-
-    def listen(self, *names: str) -> "_Run":
-        return self
-
-    def received(self) -> list[RotationEvent]:
-        return self._commands
-
-    def wait(self, time: object) -> Generator[Any, Any, list[str]]:
-        return []
-        yield
-
-    def phase(self, name: str, **facts: object) -> None:
-        return
-
-    def continue_as_new(self, state: RotationState) -> None:
-        self._next = state
-
-    def sharded_flows(self, flow: object, requests: object, part: str = "") -> Generator[Any, Any, list[MemberOutcome]]:
-        return self._outcomes
-        yield
-
-    def step(
-        self, activity: Any, request: Any, *, every: object = None, deadline: object = None
-    ) -> Generator[Any, Any, Any]:
-        if activity is find_work:
-            if isinstance(self._begun, PermanentError):
-                raise self._begun
-            return self._begun
-        if activity is judge_round:
-            self._judged = _at_once(judge_round.work(request))
-            return self._judged
-        self._world.made |= activity.name == "ensure_root"
-        done = self._done(activity, request)
-        return done
-        yield
-
-    def _done(self, activity: Any, request: Any) -> Any:
-        for _ in range(_TRIES):
-            try:
-                return self._loop.run_until_complete(activity.work(request))
-            except TemporaryError:
-                continue
-        raise AssertionError(f"{activity.name} doesn't end")
-
-
-def _at_once[T](work: Awaitable[T]) -> T:
-    """What comes of work that never waits."""
-    try:
-        work.__await__().send(None)
-    except StopIteration as ended:
-        return ended.value  # type: ignore[no-any-return]
-    raise AssertionError("it waits")
 
 
 def _combined(works: Sequence[Work]) -> Iterator[tuple[Result, ...]]:

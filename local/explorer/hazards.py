@@ -72,6 +72,12 @@ def cron_pod_made(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tup
         yield "a CronJob begins to make pods that never start", cluster._replace(pods=(*cluster.pods, pod))
 
 
+def restarted_ahead(cluster: ModelCluster, phase: Phase, now: int) -> Iterator[tuple[str, ModelCluster]]:
+    """Somebody whose clock is ahead restarts web."""
+    if not cluster.ahead:
+        yield "web is restarted by a clock that is days ahead", cluster._replace(ahead=True)
+
+
 def member_lost(state: State) -> Iterator[tuple[str, State]]:
     """A member can't take part: for a while, or never again."""
     for n, one in enumerate(state.members):
@@ -115,9 +121,15 @@ def new_root_disabled(state: State) -> Iterator[tuple[str, State]]:
         yield "somebody disables the new root", state._replace(enabled=(state.enabled[0], False))
 
 
+def old_root_ends_soon(state: State) -> Iterator[tuple[str, State]]:
+    """Time passes until the old root is about to expire."""
+    if not (state.short or state.expired):
+        yield "the old root is about to expire", state._replace(short=True)
+
+
 def joins_with_new_root_alone(state: State) -> Iterator[tuple[str, State]]:
-    """A cluster joins with the bundle and issuer of the new root alone."""
-    if len(state.members) < _MOST and state.root_exists:
+    """A cluster joins a way back with the bundle and issuer of the new root alone; before that it isn't fit."""
+    if len(state.members) < _MOST and _way_back(state.phase):
         kinds = [pod._replace(roots="N", leaf="N") for pod in ModelCluster().pods]
         cluster = ModelCluster(bundle="N", issuer="N", beside="N", using="N", pods=tuple(kinds))
         joined = MemberState(cluster=cluster, struck=1)
@@ -132,8 +144,24 @@ class Hazards(NamedTuple):
 
 
 ALL = Hazards(
-    (issuer_put_back, bundle_put_back, all_put_back, pod_made_late, reload_missed, bare_pod_made),
-    (member_lost, member_made_again, member_joins),
+    (
+        issuer_put_back,
+        bundle_put_back,
+        all_put_back,
+        pod_made_late,
+        reload_missed,
+        bare_pod_made,
+        cron_pod_made,
+        restarted_ahead,
+    ),
+    (
+        member_lost,
+        member_made_again,
+        member_joins,
+        joins_with_new_root_alone,
+        new_root_disabled,
+        old_root_ends_soon,
+    ),
 )
 NONE = Hazards((), ())
 

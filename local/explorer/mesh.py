@@ -13,6 +13,7 @@ from shared.domain.trust.linkerd.facts import Bundle, IdentityPod, IssuerSecret,
 from shared.domain.trust.linkerd.owners import digest
 
 RANK, LONG_AGO = timedelta(seconds=20), timedelta(minutes=20)
+_DAYS_AHEAD = timedelta(days=3)
 _DEPLOYMENTS = {IDENTITY: ("linkerd", "linkerd-identity"), WEB: ("shop", "web")}
 _CONTROLLERS = {IDENTITY: "Deployment", WEB: "Deployment", BARE: "", CRON: "Job"}
 
@@ -100,8 +101,8 @@ class ModelMesh:
     async def restart(self, workload: Workload, now: datetime) -> None:
         kind = next(kind for kind, names in _DEPLOYMENTS.items() if names == (workload.namespace, workload.name))
         restarted = {**dict(self.cluster.restarted), kind: self._next}
-        rolling = tuple(sorted({*self.cluster.rolling, kind}))
-        self._act(f"restarts {kind}", rolling=rolling, restarted=tuple(sorted(restarted.items())))
+        rolling, ahead = tuple(sorted({*self.cluster.rolling, kind})), self.cluster.ahead and kind != WEB
+        self._act(f"restarts {kind}", rolling=rolling, restarted=tuple(sorted(restarted.items())), ahead=ahead)
 
     async def identity_pods(self, now: datetime) -> list[IdentityPod]:
         seen, pod = self.cluster, self.cluster.identity
@@ -138,7 +139,7 @@ class ModelMesh:
 
     def _workload(self, kind: str) -> Workload:
         namespace, name = _DEPLOYMENTS[kind]
-        restarted, rolling = dict(self.cluster.restarted).get(kind), kind in self.cluster.rolling
+        rolling = kind in self.cluster.rolling
         return Workload(
             kind="Deployment",
             namespace=namespace,
@@ -149,8 +150,14 @@ class ModelMesh:
             replaced=not rolling,
             stuck=False,
             obstacle="",
-            restarted_at=self.moment(restarted) if restarted else None,
+            restarted_at=self._restarted_at(kind),
         )
+
+    def _restarted_at(self, kind: str) -> datetime | None:
+        if kind == WEB and self.cluster.ahead:
+            return self.now + _DAYS_AHEAD
+        rank = dict(self.cluster.restarted).get(kind)
+        return self.moment(rank) if rank else None
 
 
 def at(rank: int) -> datetime:

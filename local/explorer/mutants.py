@@ -6,50 +6,39 @@ Rules:
 - A mutant is searched within the smallest bound that shows what it breaks.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from functions.trust.linkerd.phases import PHASES
-from local.explorer.hazards import Hazards, member_made_again
+from local.explorer.cut import (
+    LINKERD,
+    QUIET,
+    STRUCK,
+    STRUCK_BACK,
+    STRUCK_PAIR,
+    TRUST,
+    TURNED,
+    Cut,
+    no,
+    nothing,
+    nothing_async,
+    passed,
+    passed_async,
+    yes,
+)
+from local.explorer.faults import faults
 from local.explorer.member_work import steps_of
 from local.explorer.roots import ROTATION
-from local.explorer.search import Bound, explored
-from local.explorer.stand_in import changed, replaced
+from local.explorer.search import Bound
 from shared.domain.trust.moves import MOVES, TABLE, RotationEvent
 from shared.domain.trust.phases import STAGES, Mode, Phase, Slot
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.state import Member
 
-QUIET = Bound(members=(1, 2), hazards=0, commands=1)
-STRUCK = Bound(members=(1,), hazards=1, commands=0)
-STRUCK_BACK = Bound(members=(1,), hazards=1, commands=0, back=True)
-STRUCK_PAIR = Bound(members=(2,), hazards=1, commands=0)
-
-
-class Cut(NamedTuple):
-    """What is changed of the app, and how far a search has to go to see it."""
-
-    tables: tuple[tuple[dict[Any, Any], Mapping[Any, Any]], ...] = ()
-    functions: Mapping[str, Callable[..., Any]] = {}
-    bound: Bound = QUIET
-
-    def story(self) -> tuple[str, ...]:
-        """How the app without it breaks a promise; empty: the search doesn't see it."""
-        with ExitStack() as stack:
-            for table, rows in self.tables:
-                stack.enter_context(changed(table, rows=dict(rows)))
-            for name, by in self.functions.items():
-                stack.enter_context(replaced(name, by))
-            try:
-                return explored(self.bound).story
-            except Exception as error:  # whatever the app raises where it has a way on
-                return (f"BROKEN: the app fails: {type(error).__name__}: {error}",)
-
 
 def mutants() -> dict[str, Cut]:
     """All of them, by what they are without."""
-    found = {**_moves(), **_steps(), **_stages(), **_rules()}
+    found = {**_moves(), **_steps(), **_stages(), **_rules(), **faults()}
     return {name: cut for name, cut in found.items() if name not in _OTHERWISE_KEPT}
 
 
@@ -59,7 +48,8 @@ def _moves() -> dict[str, Cut]:
     for move in TABLE:
         gone = {(move.phase, move.event, mode) for mode in move.modes}
         rows = {key: then for key, then in MOVES.items() if key not in gone}
-        found[f"no move from {move.phase} to {move.then} by {move.event}"] = Cut(((MOVES, rows),))
+        bound = TURNED if move.event is RotationEvent.EXPIRING else QUIET
+        found[f"no move from {move.phase} to {move.then} by {move.event}"] = Cut(((MOVES, rows),), bound=bound)
     for command in (RotationEvent.SWIFT, RotationEvent.REPLACE, RotationEvent.RESUME, RotationEvent.EXCLUDE):
         rows = {key: then for key, then in MOVES.items() if not (key[1] is command and key[0] is then)}
         found[f"no {command} within a phase"] = Cut(((MOVES, rows),))
@@ -142,90 +132,47 @@ def _stages() -> dict[str, Cut]:
     return found
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    return None
-
-
-def _yes(*_: Any) -> bool:
-    return True
-
-
-def _no(*_: Any) -> bool:
-    return False
-
-
-_LINKERD, _TRUST = "shared.domain.trust.linkerd", "shared.domain.trust"
-
-
-def _passed(*_: Any, **__: Any) -> Any:
-    from shared.domain.trust.verdicts import GateVerdict
-
-    return GateVerdict(reason="Proven", message="", blockers=(), seen=1)
-
-
 def _rules() -> dict[str, Cut]:
     """Rules that functions keep, cut out one by one."""
     cut: dict[str, tuple[str, Callable[..., Any]]] = {
-        "fault 1: who signs isn't proven again": ("functions.trust.linkerd.stages.require_signer_kept", _nothing_async),
-        "fault 1: what is trusted isn't proven again": (f"{_LINKERD}.standing.require_trust_kept", _nothing),
-        "fault 1: a dropped root may sign": (f"{_LINKERD}.standing.require_not_signed", _nothing),
-        "fault 1: leaves aren't proven again": ("functions.trust.linkerd.stages.leaves_verdict", _passed_async),
-        "B1 passes whatever proxies trust": (f"{_LINKERD}.gates.trusts", _yes),
-        "B2 passes whatever leaves live": (f"{_LINKERD}.gates.leaf_gate", _passed),
-        "every issuer passes": (f"{_LINKERD}.gates.issuer_gate", _passed),
-        "every proxy has started since": (f"{_LINKERD}.gates.started_after", _yes),
-        "no replica is restarted that missed an issuer": (f"{_LINKERD}.gates.pods_without_reload", lambda *_: []),
-        "nothing is restarted": (f"{_LINKERD}.waves.next_restarts", lambda *_, **__: []),
-        "nothing can be restarted": (f"{_LINKERD}.waves.restartable", lambda *_: []),
-        "nobody waits for who catches up": (f"{_TRUST}.rounds._too_far_behind", _no),
-        "everybody waits for who catches up": (f"{_TRUST}.rounds._too_far_behind", _yes),
-        "proofs of several rounds do": (f"{_TRUST}.rounds._all_proven", _no),
-        "a proof overtakes a command": (f"{_TRUST}.rounds._command_moves", _no),
-        "no proof moves it": (f"{_TRUST}.rounds._command_moves", _yes),
-        "a lost proof costs nothing on the way back": (f"{_TRUST}.moves.phase_after_loss", _nothing),
-        "nobody catches up": (f"{_TRUST}.moves.next_phase", lambda proven, phase: phase),
-        "who catches up begins anew for ever": (f"{_TRUST}.moves.next_phase", lambda proven, phase: Phase.PREPARE),
-        "an abort without a new root goes on": (f"{_TRUST}.moves.phase_without_root", lambda phase: phase),
-        "no command changes the mode": (f"{_TRUST}.moves.mode_after", lambda event, mode: mode),
-        "nobody is remembered": (f"{_TRUST}.membership.absent", lambda known, listed: []),
-        "nobody is left out": (f"{_TRUST}.membership.left_out", lambda excluded: frozenset()),
-        "nothing holds": (f"{_TRUST}.rounds._hold", _nothing),
+        "fault 1: who signs isn't proven again": ("functions.trust.linkerd.stages.require_signer_kept", nothing_async),
+        "fault 1: what is trusted isn't proven again": (f"{LINKERD}.standing.require_trust_kept", nothing),
+        "fault 1: a dropped root may sign": (f"{LINKERD}.standing.require_not_signed", nothing),
+        "fault 1: leaves aren't proven again": ("functions.trust.linkerd.stages.leaves_verdict", passed_async),
+        "B1 passes whatever proxies trust": (f"{LINKERD}.gates.trusts", yes),
+        "B2 passes whatever leaves live": (f"{LINKERD}.gates.leaf_gate", passed),
+        "every issuer passes": (f"{LINKERD}.gates.issuer_gate", passed),
+        "every proxy has started since": (f"{LINKERD}.gates.started_after", yes),
+        "no replica is restarted that missed an issuer": (f"{LINKERD}.gates.pods_without_reload", lambda *_: []),
+        "nothing is restarted": (f"{LINKERD}.waves.next_restarts", lambda *_, **__: []),
+        "nothing can be restarted": (f"{LINKERD}.waves.restartable", lambda *_: []),
+        "nobody waits for who catches up": (f"{TRUST}.rounds._too_far_behind", no),
+        "everybody waits for who catches up": (f"{TRUST}.rounds._too_far_behind", yes),
+        "proofs of several rounds do": (f"{TRUST}.rounds._all_proven", no),
+        "a proof overtakes a command": (f"{TRUST}.rounds._command_moves", no),
+        "no proof moves it": (f"{TRUST}.rounds._command_moves", yes),
+        "a lost proof costs nothing on the way back": (f"{TRUST}.moves.phase_after_loss", nothing),
+        "nobody catches up": (f"{TRUST}.moves.next_phase", lambda proven, phase: phase),
+        "who catches up begins anew for ever": (f"{TRUST}.moves.next_phase", lambda proven, phase: Phase.PREPARE),
+        "an abort without a new root goes on": (f"{TRUST}.moves.phase_without_root", lambda phase: phase),
+        "no command changes the mode": (f"{TRUST}.moves.mode_after", lambda event, mode: mode),
+        "nobody is remembered": (f"{TRUST}.membership.absent", lambda known, listed: []),
+        "nobody is left out": (f"{TRUST}.membership.left_out", lambda excluded: frozenset()),
+        "nothing holds": (f"{TRUST}.rounds._hold", nothing),
         "stopped clusters are asked": (
-            f"{_TRUST}.members.reachable",
+            f"{TRUST}.members.reachable",
             lambda members: (sorted(c.id for c in members), {}),
         ),
-        "every bundle is somebody else's": (f"{_LINKERD}.fitness.trusted_roots", lambda member, old: frozenset()),
-        "the new root is never live": (f"{_TRUST}.rounds._new_root_live", _no),
-        "leaves are never looked at": (f"{_LINKERD}.gates.may_be_renewed", _no),
+        "every bundle is somebody else's": (f"{LINKERD}.fitness.trusted_roots", lambda member, old: frozenset()),
+        "the new root is never live": (f"{TRUST}.rounds._new_root_live", no),
+        "leaves are never looked at": (f"{LINKERD}.gates.may_be_renewed", no),
     }
-    found = {name: Cut((), {of: by}, _SEEN.get(name, STRUCK)) for name, (of, by) in cut.items()}
-    found["fault 2: a cluster made again inherits proofs, and no gate looks again"] = _inherited()
-    return found
-
-
-def _inherited() -> Cut:
-    """With no other hazard, the gates alone would keep it, too."""
-    functions: dict[str, Callable[..., Any]] = {
-        "shared.domain.incarnation.Incarnation.another": _no,
-        "functions.trust.linkerd.stages.require_signer_kept": _nothing_async,
-        f"{_LINKERD}.standing.require_trust_kept": _nothing,
-        "functions.trust.linkerd.stages.leaves_verdict": _passed_async,
-        f"{_LINKERD}.gates.issuer_gate": _passed,
-    }
-    return Cut((), functions, Bound(members=(1,), hazards=1, commands=0, kinds=Hazards((), (member_made_again,))))
+    return {name: Cut((), {of: by}, _SEEN.get(name, STRUCK)) for name, (of, by) in cut.items()}
 
 
 def _looks(step: str) -> bool:
     """Whether a step only looks: nothing is missed as long as nothing befalls anybody."""
     return step.startswith(("verify", "check"))
-
-
-async def _nothing_async(*_: Any) -> None:
-    return None
-
-
-async def _passed_async(*_: Any) -> Any:
-    return _passed(), 60.0
 
 
 _SEEN: dict[str, Bound] = {
@@ -255,8 +202,6 @@ _OTHERWISE_KEPT = frozenset(
         "stopped clusters are asked",
         "an abort without a new root goes on",
         "leaves are never looked at",
-        "no move from reissue to activate by old root expiring",
-        "no move from resettle to activate by old root expiring",
         "replace without verify_issuer",  # until the end of a replacement looks at issuers (`promises.REPLACED`)
         *(f"{phase} without ensure_renewed" for phase in Phase),  # leaves are renewed by themselves, only later
     }

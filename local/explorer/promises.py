@@ -18,7 +18,7 @@ from local.explorer.cluster import IDENTITY, Exposure, ModelCluster
 from local.explorer.mesh import Act
 from local.explorer.state import GONE, MemberState, State
 from local.explorer.world import FLEET_NOW
-from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
+from shared.domain.trust.moves import BOTH_WAYS, COMMANDS, MOVES, RotationEvent
 from shared.domain.trust.phases import Mode, Phase
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.rounds import apply_commands
@@ -162,18 +162,20 @@ def unsaid(hold: Hold | None) -> str:
     return "" if hold.reason and hold.message and hold.blockers else "a hold doesn't say why, or whom it waits for"
 
 
+def broken_by_expiry(state: State, begun: RotationState) -> str:
+    """Whether a round goes on to a root that is about to expire although it can still turn round; empty: it doesn't."""
+    leads_back = state.short and state.made and begun.phase in BOTH_WAYS
+    return "the way back leads to a root that expires before it can end" if leads_back else ""
+
+
 def broken_by_command(state: State, before: RotationState, begun: RotationState) -> str:
     """The promise that a round breaks as it begins with the commands that have waited for it; empty: none."""
     refused = apply_commands(before, FLEET_NOW, TrustPolicy())[1]
     for command in state.commands:
         if not (state.short and command is RotationEvent.ABORT) and _acts(before, command) != (command not in refused):
             return f"{command} {'is refused' if command in refused else 'acts'} in {before.phase}, mode {before.mode}"
-    if RotationEvent.ABORT in state.commands and RotationEvent.ABORT not in refused:
-        if begun.phase not in _BACK:
-            return "abort doesn't lead back"
-        if state.short and begun.phase is Phase.REISSUE:
-            return "the way back leads to a root that expires before it can end"
-    return ""
+    acted = RotationEvent.ABORT in state.commands and RotationEvent.ABORT not in refused
+    return "abort doesn't lead back" if acted and begun.phase not in _BACK else ""
 
 
 def _acts(state: RotationState, command: RotationEvent) -> bool:

@@ -27,7 +27,7 @@ RUNS, STOPPED, UNTAGGED, UNKNOWN, GONE = (
     "can't be found or missed",
     "is deleted",
 )
-_LONG, _BRIEF = timedelta(days=300), timedelta(minutes=30)
+_LONG, _BRIEF = timedelta(days=300), timedelta(minutes=15)
 _LIVES = {another: Incarnation(principal=f"life-{1 + another}") for another in (False, True)}
 _TAGS = {azure.MESH_TAG: "linkerd", azure.TRUST_DOMAIN_TAG: ROTATION.trust_domain}
 

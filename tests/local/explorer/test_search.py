@@ -2,15 +2,7 @@
 
 import pytest
 
-from local.explorer.hazards import (
-    Hazards,
-    bundle_put_back,
-    cron_pod_made,
-    issuer_put_back,
-    joins_with_new_root_alone,
-    new_root_disabled,
-    run_lost,
-)
+from local.explorer.hazards import Hazards, bundle_put_back, issuer_put_back, run_lost
 from local.explorer.promises import REPLACED, UNSTARTED
 from local.explorer.search import Bound, explored
 from local.explorer.stand_in import replaced
@@ -31,9 +23,6 @@ def happens(*kinds: object, members: int = 1, commands: int = 0) -> Bound:
         Bound(members=(1,), hazards=1, commands=0, back=True),
         Bound(members=(1,), hazards=0, commands=2),
         Bound(members=(1,), hazards=0, commands=1, short=True),
-        happens(new_root_disabled),
-        happens(joins_with_new_root_alone)._replace(back=True),
-        befalls(cron_pod_made),
     ],
 )
 def test_no_state_breaks_a_promise(bound: Bound) -> None:
