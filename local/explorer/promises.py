@@ -5,8 +5,8 @@ Rules:
   made after it. What a hazard has parted already is no fault of the app. A declared replacement parts everybody.
 - The app writes no issuer that a proxy of the member doesn't trust, and no bundle without the root of one of its
   leaves.
-- In a phase, a workload is restarted a second time only for a pod that was made after the first, and has
-  started.
+- In a phase, a workload is restarted a second time only for a pod that was made after the first, and has started, or
+  for a bundle or an issuer that was written after the first.
 - A root's key is disabled only while the other one's can sign, and no member that nothing has befallen needs it.
 - Where a command is documented to act it acts, and nowhere else.
 - A hold says why, and names whom.
@@ -24,8 +24,8 @@ from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.rounds import apply_commands
 from shared.domain.trust.state import Hold, Member, RotationState
 
-UNSTARTED, REPLACED = "a restart for what hasn't started", "issuer and leaves at the end of a replacement"
-AWAITED = frozenset({UNSTARTED, REPLACED})  # promises that the app doesn't keep yet
+REPLACED = "issuer and leaves at the end of a replacement"
+AWAITED = frozenset({REPLACED})  # promises that the app doesn't keep yet
 
 _BEFORE_RETIRE = frozenset({Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE})
 _BACK = frozenset({Phase.REISSUE, Phase.WITHDRAW, Phase.ABORTED})
@@ -64,9 +64,10 @@ def _parted_itself(act: Act) -> str:
 def _needless_restart(act: Act) -> str:
     last = dict(act.before.restarted)
     for kind, rank in act.after.restarted:
-        made = [pod for pod in act.before.pods if pod.kind == kind and pod.made > last.get(kind, rank)]
-        newer = any(pod.started or UNSTARTED in AWAITED for pod in made)
-        if last.get(kind, rank) != rank and not newer:
+        before = last.get(kind, rank)
+        made = any(pod.kind == kind and pod.made > before and pod.started for pod in act.before.pods)
+        newer = made or max(act.before.bundle_at, act.before.issuer_at) > before
+        if before != rank and not newer:
             return f"{kind} is restarted again without a newer reason"
     return ""
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from local.explorer.hazards import Hazards, bundle_put_back, issuer_put_back, run_lost
-from local.explorer.promises import REPLACED, UNSTARTED
+from local.explorer.hazards import Hazards, issuer_put_back, run_lost
 from local.explorer.search import Bound, explored
 from local.explorer.stand_in import replaced
 
@@ -44,16 +43,9 @@ def test_the_search_finds_what_the_app_does_not_keep_yet(name: str) -> None:
     assert explored(bound).story[-1] == f"BROKEN: {broken}"
 
 
-def test_linkerd_identity_is_restarted_again_before_it_has_started() -> None:
-    """Fault 4 of a replacement whose bundle is put back."""
-    with replaced("local.explorer.promises.AWAITED", frozenset({REPLACED})):
-        story = explored(befalls(bundle_put_back)).story
-    assert story[-1] == "BROKEN: linkerd-identity is restarted again without a newer reason"
-
-
 def test_a_replacement_ends_while_leaves_of_the_old_root_live() -> None:
     """The gate of replace looks at what is trusted alone: `promises.AWAITED` goes once it looks at the rest."""
-    with replaced("local.explorer.promises.AWAITED", frozenset({UNSTARTED})):
+    with replaced("local.explorer.promises.AWAITED", frozenset()):
         story = explored(befalls(issuer_put_back)).story
     assert story[-1] == "BROKEN: a root is disabled that a member still needs"
 
