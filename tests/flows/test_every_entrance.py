@@ -72,7 +72,8 @@ def write_everywhere(stage: RunningApp, said: Iterator[str]) -> None:
     for cluster in world.arm.of_type("Microsoft.ContainerService/managedClusters"):
         listed = cluster["name"] in LISTED
         names = ("files", "machines", "link-name", "protect", next(said)[:40])
-        cluster["tags"] |= {f"meshward:{name}": next(said) for name in (names if listed else (*names, "trust-domain"))}
+        added = {f"meshward:{name}": next(said) for name in (names if listed else (*names, "trust-domain"))}
+        cluster["tags"] = {**cluster["tags"], **added}
     for number in range(3):
         with suppress(Exception):  # what the simulated vault refuses, the real one does too
             mallory.bring(world, f"wild-{number}")

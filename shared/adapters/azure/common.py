@@ -39,6 +39,8 @@ _WHOM = re.compile(r"(?<=The client )'[^']*' with object id '[^']*' ")
 _RIGHT = re.compile(r"ction:? '([\w./-]{1,100})'(?:[^']{0,40}'(/[^']*)')?", re.ASCII)
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _LONGEST_PATH = 500  # characters
+# What the SDKs put around the message of an answer: its code, which is the reason, and all of it once more.
+_AROUND = re.compile(r"^\(\w+\) | Code: \S+ Message: .*")
 # What the SDKs' models, and what reads them, raise over a body of another form.
 _MISREAD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -211,7 +213,7 @@ def _brief(error: Exception) -> str:
     text = " ".join(str(getattr(error, "message", error))[:5000].split())
     rights = list(_RIGHT.finditer(text)) if getattr(error, "status_code", 0) in _REFUSED else []
     if not rights:
-        return shown(_WHOM.sub("", text))
+        return shown(_WHOM.sub("", text) if getattr(error, "status_code", 0) in _REFUSED else _AROUND.sub("", text))
     action, scope = rights[-1].groups()
     return f"{shown(f'no right to {action}' + (f' at {scope}' if scope else ''))}, asked for {_asked(error)}"
 

@@ -18,7 +18,7 @@ from azure.storage.fileshare import DirectoryProperties, FileProperties
 from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
 
 from shared.adapters.azure.common import ACCOUNTS, Management, translated, unless_absent
-from shared.adapters.azure.outlet import Bounds, through
+from shared.adapters.azure.outlet import AnswerBounds, through
 from shared.adapters.azure.scope import file_share
 from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
@@ -32,7 +32,7 @@ from shared.domain.times import time_in
 from shared.settings import Settings
 
 # A whole share is one act. Files are as large as they are: of them, parts are read, and the time is bounded.
-_OF_FILES = Bounds(act=math.inf, requests=100_000, visit=480.0)
+_OF_FILES = AnswerBounds(act=math.inf, requests=100_000, visit=480.0)
 _MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
 
 

@@ -26,7 +26,7 @@ _MIB = 1024 * 1024
 _PLAIN = ("", "identity")
 
 
-class Bounds(NamedTuple):
+class AnswerBounds(NamedTuple):
     """The bounds of what is read."""
 
     answer: int = 64 * _MIB  # bytes of an answer; parts of a file have half of that
@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
     visit: float = 240.0  # seconds of an act
 
 
-class Scope(Protocol):
+class UrlScope(Protocol):
     """Where requests may go."""
 
     def require(self, url: str) -> None:
@@ -80,7 +80,7 @@ def acting(doing: str) -> Iterator[None]:
 class Outlet(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     """A transport of SDK clients that keeps to a scope and to bounds; `inner` does the sending."""
 
-    def __init__(self, scope: Scope, inner: AsyncHttpTransport[Any, Any], bounds: Bounds) -> None:
+    def __init__(self, scope: UrlScope, inner: AsyncHttpTransport[Any, Any], bounds: AnswerBounds) -> None:
         self._scope, self._inner, self._bounds = scope, inner, bounds
 
     async def send(self, request: HttpRequest, *, stream: bool = False, **more: Any) -> AsyncHttpResponse:
@@ -173,11 +173,11 @@ class _Counted:
         return getattr(self._content, name)
 
 
-def through(scope: Scope, options: Mapping[str, Any]) -> dict[str, Any]:
+def through(scope: UrlScope, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of an SDK's client, so that it sends through an outlet; none of them lets it out otherwise.
 
     A `transport` and `bounds` among the options are the outlet's.
     """
     own = dict(options)
-    inner, bounds = own.pop("transport", None) or AioHttpTransport(), own.pop("bounds", Bounds())
+    inner, bounds = own.pop("transport", None) or AioHttpTransport(), own.pop("bounds", AnswerBounds())
     return {**own, "transport": Outlet(scope, inner, bounds), "permit_redirects": False}

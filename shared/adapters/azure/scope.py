@@ -21,7 +21,7 @@ _IN_VAULT = frozenset({"certificates", "keys"})
 type Words = list[str]  # the segments of a path, decoded
 
 
-class Server:
+class ServerScope:
     """One server, and the paths under its URL that it may be asked for."""
 
     def __init__(self, url: str, holds: Callable[[Words], bool], word: re.Pattern[str] = _WORD) -> None:
@@ -54,32 +54,32 @@ def within(subscriptions: Iterable[str]) -> Callable[[Words], bool]:
     return lambda words: len(words) >= len(_HOME) and words[0].lower() == _HOME[0] and folded(words[1]) in known
 
 
-def resource_manager(settings: Settings) -> Server:
+def resource_manager(settings: Settings) -> ServerScope:
     """What is in the subscriptions of the settings."""
-    return Server(settings.arm_url, within(settings.subscriptions))
+    return ServerScope(settings.arm_url, within(settings.subscriptions))
 
 
-def resource_graph(settings: Settings) -> Server:
+def resource_graph(settings: Settings) -> ServerScope:
     """Queries of Resource Graph: which subscriptions one is about, its body says."""
     path = ["providers", "Microsoft.ResourceGraph", "resources"]
-    return Server(settings.arm_url, lambda words: words == path)
+    return ServerScope(settings.arm_url, lambda words: words == path)
 
 
-def key_vault(settings: Settings) -> Server:
+def key_vault(settings: Settings) -> ServerScope:
     """Certificates and keys of the vault of the settings; no secrets.
 
     The URL of a simulated vault has a path, which the ids of its keys lack.
     """
     url = urlsplit(settings.key_vault_url)
     first = len(_words(url.path.rstrip("/"))) + 1
-    return Server(f"{url.scheme}://{url.netloc}", lambda words: not _IN_VAULT.isdisjoint(words[:first]))
+    return ServerScope(f"{url.scheme}://{url.netloc}", lambda words: not _IN_VAULT.isdisjoint(words[:first]))
 
 
-def file_share(url: str) -> Server:
+def file_share(url: str) -> ServerScope:
     """Shares of one storage account."""
-    return Server(url, bool, _FILE)
+    return ServerScope(url, bool, _FILE)
 
 
-def event_topic(url: str) -> Server:
+def event_topic(url: str) -> ServerScope:
     """One topic of Event Grid."""
-    return Server(url, lambda words: not words)
+    return ServerScope(url, lambda words: not words)

@@ -20,17 +20,17 @@ from shared.adapters.azure.clusters import Clusters
 from shared.adapters.azure.file_shares import FileShares
 from shared.adapters.azure.inventory import Inventory
 from shared.adapters.azure.key_vault import KeyVault
-from shared.adapters.azure.outlet import Bounds
+from shared.adapters.azure.outlet import AnswerBounds
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.restores.items import ShareItem
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
-BOUNDS = Bounds(answer=100_000, act=300_000, requests=20, call=0.5, visit=2.0)
+BOUNDS = AnswerBounds(answer=100_000, act=300_000, requests=20, call=0.5, visit=2.0)
 ELSEWHERE = ("https://127.0.0.1:1/subscriptions/{subscription}/x", "{world}/subscriptions/2{subscription}/x")
 
 
-class Asked(NamedTuple):
+class ListedClient(NamedTuple):
     """A client that lists something of Azure's."""
 
     make: Callable[..., Any]  # the adapter, of settings and options
@@ -44,19 +44,19 @@ def item(world: World) -> ShareItem:
 
 
 ASKED = {
-    "Resource Manager": Asked(
+    "Resource Manager": ListedClient(
         Clusters,
         lambda _, clusters: clusters.list(),
         "GET .*/managedClusters",
         lambda server, page: {"value": [], "nextLink": f"{server}/subscriptions/{SUBSCRIPTION}/managedClusters?{page}"},
     ),
-    "Key Vault": Asked(
+    "Key Vault": ListedClient(
         KeyVault,
         lambda _, vault: vault.certificates(),
         "GET .*/certificates",
         lambda server, page: {"value": [], "nextLink": f"{server}/vaults/{KEY_VAULT}/certificates?{page}"},
     ),
-    "Resource Graph": Asked(
+    "Resource Graph": ListedClient(
         Inventory,
         lambda world, inventory: inventory.jobs(world.clock.now()),
         "POST .*/Microsoft.ResourceGraph/",
@@ -68,7 +68,7 @@ ASKED = {
             "$skipToken": str(page),
         },
     ),
-    "Azure Files": Asked(
+    "Azure Files": ListedClient(
         FileShares, lambda world, shares: shares.contents(item(world)), "GET /files/", lambda _, page: {"page": page}
     ),
 }
@@ -88,7 +88,7 @@ async def world(clock: Clock) -> AsyncIterator[World]:
     await world.stop()
 
 
-def adapter(world: World, asked: Asked, **options: Any) -> Any:
+def adapter(world: World, asked: ListedClient, **options: Any) -> Any:
     here = replace(
         settings(world),
         key_vault_url=f"{world.wire.url}/vaults/{KEY_VAULT}",
@@ -98,13 +98,13 @@ def adapter(world: World, asked: Asked, **options: Any) -> Any:
     return asked.make(here, **sdk.aio(world, world.entra.add("reader")), **{"bounds": BOUNDS} | options)
 
 
-def answers(world: World, asked: Asked, reply: Reply, then: Callable[[], object] = lambda: None) -> None:
+def answers(world: World, asked: ListedClient, reply: Reply, then: Callable[[], object] = lambda: None) -> None:
     """From now on, the server answers so."""
     world.wire.inject(InjectedFault(on=asked.path, kind="answer", times=10_000, reply=reply, then=then))
 
 
 @each_client
-async def test_an_answer_that_is_too_large_is_left_unread(world: World, asked: Asked) -> None:
+async def test_an_answer_that_is_too_large_is_left_unread(world: World, asked: ListedClient) -> None:
     sent = count()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -119,7 +119,7 @@ async def test_an_answer_that_is_too_large_is_left_unread(world: World, asked: A
 
 
 @each_client
-async def test_an_answer_of_which_a_byte_comes_now_and_then_is_given_up(world: World, asked: Asked) -> None:
+async def test_an_answer_of_which_a_byte_comes_now_and_then_is_given_up(world: World, asked: ListedClient) -> None:
     async def trickling() -> AsyncIterator[bytes]:
         while True:
             yield b" "
@@ -131,15 +131,15 @@ async def test_an_answer_of_which_a_byte_comes_now_and_then_is_given_up(world: W
 
 
 @each_client
-async def test_an_answer_that_a_few_bytes_make_large_is_refused(world: World, asked: Asked) -> None:
+async def test_an_answer_that_a_few_bytes_make_large_is_refused(world: World, asked: ListedClient) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     answers(world, asked, Reply(content=bomb, headers={"Content-Encoding": "gzip"}))
     with pytest.raises(PermanentError, match=r"AnswerUnreadable: .*encoded"):
-        await asked.ask(world, adapter(world, asked, bounds=Bounds()))
+        await asked.ask(world, adapter(world, asked, bounds=AnswerBounds()))
 
 
 @each_that_lists
-async def test_a_list_that_never_ends_does(world: World, asked: Asked) -> None:
+async def test_a_list_that_never_ends_does(world: World, asked: ListedClient) -> None:
     pages, body = count(), asked.page(world.wire.url, 0)
     answers(world, asked, Reply(body=body), then=lambda: body.update(asked.page(world.wire.url, next(pages))))
     with pytest.raises(PermanentError, match=r"AnswerUnreadable: .+: more than 20 requests"):
@@ -148,7 +148,7 @@ async def test_a_list_that_never_ends_does(world: World, asked: Asked) -> None:
 
 
 @each_that_lists
-async def test_pages_that_are_large_together_are_too_large(world: World, asked: Asked) -> None:
+async def test_pages_that_are_large_together_are_too_large(world: World, asked: ListedClient) -> None:
     pages, body = count(), asked.page(world.wire.url, 0) | {"padding": "x" * 90_000}
     answers(world, asked, Reply(body=body), then=lambda: body.update(asked.page(world.wire.url, next(pages))))
     with pytest.raises(PermanentError, match=r"AnswerUnreadable: .+: the answers have more than 300000 bytes"):
@@ -157,7 +157,7 @@ async def test_pages_that_are_large_together_are_too_large(world: World, asked: 
 
 @each_client
 @pytest.mark.parametrize("where", ELSEWHERE)
-async def test_no_redirect_is_followed(world: World, asked: Asked, where: str) -> None:
+async def test_no_redirect_is_followed(world: World, asked: ListedClient, where: str) -> None:
     elsewhere = where.format(world=world.wire.url, subscription=SUBSCRIPTION)
     for status in (301, 302, 307, 308):
         answers(world, asked, Reply(status=status, headers={"Location": elsewhere}, body={}))
@@ -171,7 +171,7 @@ async def test_no_redirect_is_followed(world: World, asked: Asked, where: str) -
 @pytest.mark.parametrize(
     "asked", [ASKED["Resource Manager"], ASKED["Key Vault"]], ids=["Resource Manager", "Key Vault"]
 )
-async def test_no_next_page_elsewhere_is_asked_for(world: World, asked: Asked, where: str) -> None:
+async def test_no_next_page_elsewhere_is_asked_for(world: World, asked: ListedClient, where: str) -> None:
     elsewhere = where.format(world=world.wire.url, subscription=SUBSCRIPTION)
     answers(world, asked, Reply(body={"value": [], "nextLink": elsewhere}))
     with pytest.raises(PermanentError, match="OutsideFleet"):

@@ -12,7 +12,7 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.adapters.azure.scope import Server, within
+from shared.adapters.azure.scope import ServerScope, within
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.vaults.machines import VirtualMachine
@@ -24,7 +24,7 @@ from tests.worlds.settings import settings
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 ARM = "https://management.azure.com"
-FLEET = Server(ARM, within([GUID]))
+FLEET = ServerScope(ARM, within([GUID]))
 
 
 def sent(url: str) -> bool:
