@@ -23,6 +23,7 @@ from rich.table import Table
 from local import bench_restores, bench_rotation, bench_vaults, scenario
 from local.cloud.clock import Clock
 from local.cloud.event_grid.topics import EventGrid
+from local.explorer.figures import measured as figures_of_explorer
 from local.host.host import FunctionsHost
 from local.plays import all_three
 from local.stage import APP, open_stage
@@ -44,6 +45,7 @@ TARGETS = {
     "restores_restored_twice": ("at most", 0),
     "restores_left_over": ("at most", 0),
     "restores_queries_per_idle_tick": ("at most", 1),
+    "explorer_broken": ("at most", 0),
 }
 _OTHER_WRITE = {
     "id": "1",
@@ -83,6 +85,7 @@ async def measured() -> dict[str, Any]:
         "rotation_20_over_2": round(large / small, 2),
         "vaults": await bench_vaults.measured(),
         "restores": await bench_restores.measured(),
+        "explorer": figures_of_explorer(),
     }
 
 
@@ -151,6 +154,7 @@ def show(figures: dict[str, Any]) -> None:
     bursts = {f"vaults_{b['clusters']}_{key}": b[key] for b in vaults["bursts"] for key in b if key != "clusters"}
     flat = {f"vaults_{name}": value for name, value in vaults.items() if name != "bursts"}
     flat |= {f"restores_{name}": value for name, value in figures["restores"].items()}
+    flat |= {f"explorer_{name}": value for name, value in figures["explorer"].items()}
     fleets = bench_rotation.rows(figures["rotation"])
     for name, value in {**figures, **flat, **bursts, **fleets}.items():
         bound, target = {**TARGETS, **bench_rotation.targets(fleets)}.get(name, ("", ""))

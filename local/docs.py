@@ -11,6 +11,7 @@ from local.docs_fidelity import fidelity_page
 from local.docs_reasons import holds_table, reasons_page, refusals_table
 from local.docs_signals import signals_page
 from local.docstrings import meanings
+from local.explorer.figures import explored_table
 from local.tables import api_page, checks_table, filled, policy_page, readme, store_page, table
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, NamedCluster, Policy, TrustDomain
@@ -55,7 +56,7 @@ def _take_former_names(properties: dict[str, Any], known: dict[str, dict[str, An
 def rotation_page() -> str:
     """docs/rotation.md with its phases, what moves them and the reasons for a hold, as their tables say."""
     phases = f"{_diagram()}\n{_gates()}\n{_commands()}"
-    return filled("docs/rotation.md", phases=phases, reasons=holds_table())
+    return filled("docs/rotation.md", phases=phases, explored=explored_table(), reasons=holds_table())
 
 
 def restores_page() -> str:

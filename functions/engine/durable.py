@@ -51,6 +51,7 @@ class Orchestrator[In, Out]:
     name: str
     request: type[In]
     result: Any
+    work: Callable[["Runbook", In], Steps[Out]]
 
 
 def orchestrator[In, Out](
@@ -62,7 +63,7 @@ def orchestrator[In, Out](
         hints = get_type_hints(work)
         _, request_name = signature(work).parameters
         (result,) = hints["return"].__args__
-        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, hints[request_name], result)
+        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, hints[request_name], result, work)
 
         def run(context: OrchestrationContext, request: Any) -> Steps[Any]:
             done = yield from work(Runbook(context), msgspec.convert(request, defined.request))

@@ -97,6 +97,8 @@ async def ensure_workloads(member: Member) -> StepProof:
 
 async def _restart(member: Member, mesh: "LinkerdMesh", proxies: list[Proxy]) -> StepProof:
     desired = await _desired(member, mesh)
+    if member.activated_at:  # linkerd-identity couldn't start again with an issuer that was put back
+        await require_signer_kept(member, await mesh.issuer())
     return await ensure_restarted(
         member, mesh, [p for p in proxies if not trusts(p, desired)], proxies, desired.written_at
     )

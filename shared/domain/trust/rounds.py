@@ -36,7 +36,7 @@ from shared.domain.trust.moves import (
     phase_after_loss,
     phase_without_root,
 )
-from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, compatible
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Slot, compatible
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.state import Member, MemberOutcome, RotationRecord, RotationState, RoundReport
 from shared.domain.trust.turns import Turns, in_turn
@@ -141,9 +141,14 @@ def _member(state: RotationState, cluster: str, phase: Phase, policy: TrustPolic
         phase=phase,
         roots=state.roots,
         activated_at=state.members.get(cluster, MemberProgress()).activated_at,
-        new_root_live=any(one.activated_at for one in state.members.values()),
+        new_root_live=_new_root_live(state),
         policy=policy,
     )
+
+
+def _new_root_live(state: RotationState) -> bool:
+    """Whether a member may issue under the new root, also one that has lost the proof of it since."""
+    return Slot.NEW in STAGES[state.phase].leaves or any(one.activated_at for one in state.members.values())
 
 
 def _knobs_now(state: RotationState, policy: TrustPolicy, now: datetime | None) -> TrustPolicy:
