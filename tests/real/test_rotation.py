@@ -42,8 +42,7 @@ async def test_api_servers_that_are_killed_and_faults_of_others_and_of_webhooks_
             await stage.clock.advance(_HALF_A_MINUTE)
             await dying.recover()
         await stage.run(lambda: status(stage).get("phase") == "retire")
-        for gateway in gateways:
-            gateway.faults.update(FAULTS)
+        gateways[-1].faults.update(FAULTS)  # the other cluster goes first, and is done by now
         result = await rotated(stage)
         assert result["proxies"] == CLUSTERS * _PROXIES
         assert not [gateway.faults for gateway in gateways if gateway.faults.total()]
