@@ -1,7 +1,7 @@
 """After a whole run of the tests: exceptions that nothing has met are told, and so is a missing judge.
 
-Each process tells which exceptions it has met; the one that started them has the sum. What isn't met fails no run, as some
-of it is met by chance.
+Each process tells which exceptions it has met; the one that started them has the sum. What isn't met fails no run, as
+some of it is met by chance.
 """
 
 from collections.abc import Collection
