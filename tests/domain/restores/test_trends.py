@@ -86,3 +86,10 @@ def test_the_report_names_every_item_and_escapes_what_isn_t_its_own() -> None:
     assert "<b>" not in page
     assert "the newest verification is Failed" in page
     assert page.count("<svg") == 2
+
+
+def test_the_title_of_a_dot_is_escaped() -> None:
+    """What stands in the store as a verdict may be somebody's."""
+    picture = chart(shown(trial(1, verdict="</title><script>")), "RPO", HOUR, lambda trial: trial.rpo_s)
+    assert "<script>" not in picture
+    assert "&lt;script&gt;" in picture
