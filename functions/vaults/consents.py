@@ -3,6 +3,7 @@
 The account or machine is read for its tags, once. Only of one whose owner agrees anything else is asked.
 """
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -13,6 +14,8 @@ from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import SourceCandidate, SourceOwner
 from shared.domain.vaults.sources import DataSource
 from shared.wiring import services
+
+CONCURRENT_READS = 8
 
 
 async def candidates_now(protection: Protection, protected: Collection[DataSource]) -> dict[str, SourceCandidate]:
@@ -26,7 +29,8 @@ async def consents_now(
     cluster: str, sources: Sequence[DataSource], listed: Collection[str], protected: Collection[DataSource]
 ) -> dict[str, SourceCandidate]:
     """By label, whether the owners of the sources agree that the cluster (resource id) backs them up."""
-    owners = {id: await _owner(source) for id, source in {each.source_id: each for each in sources}.items()}
+    asked, slots = {source.source_id: source for source in sources}, asyncio.Semaphore(CONCURRENT_READS)
+    owners = dict(zip(asked, await asyncio.gather(*(_owner(s, slots) for s in asked.values())), strict=True))
     return {s.label: candidate_of(s, owners[s.source_id], cluster, listed, protected=s in protected) for s in sources}
 
 
@@ -37,10 +41,11 @@ async def require_consent(protection: Protection, source: DataSource) -> None:
         raise withheld
 
 
-async def _owner(source: DataSource) -> SourceOwner | PermanentError | None:
+async def _owner(source: DataSource, slots: asyncio.Semaphore) -> SourceOwner | PermanentError | None:
     """What the source is in, None if it isn't there; or why that can't be read."""
     try:
-        return await services().provisioner.source_backups[type(source)].owner(source)
+        async with slots:
+            return await services().provisioner.source_backups[type(source)].owner(source)
     except PermanentError as error:
         return error
 

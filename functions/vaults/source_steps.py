@@ -9,7 +9,7 @@ from functions.vaults.steps import app
 from shared.domain.operations import OperationResult, concluded
 from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.findings import Found
-from shared.domain.vaults.protection import SourceOperation, SourceRequest
+from shared.domain.vaults.protection import Grant, SourceOperation, SourceRequest
 from shared.wiring import services
 
 
@@ -19,6 +19,20 @@ async def ensure_source_policy(request: SourceRequest) -> Found:
     source, terms, provisioner = request.source, request.protection.terms, services().provisioner
     policy = provisioner.source_backups[type(source)].policy(terms)
     return await provisioner.vaults(source.service).ensure_policy(request.protection, source.policy(terms), policy)
+
+
+class SourceGrant(SourceRequest, frozen=True, kw_only=True):
+    """A role for the vault's identity on a data source."""
+
+    grant: Grant
+
+
+@activity(app)
+async def ensure_source_role(request: SourceGrant) -> Grant:
+    """The role, if the source's owner agrees now; it may be repeated."""
+    await require_consent(request.protection, request.source)
+    await services().provisioner.azure_resources.grant(request.grant)
+    return request.grant
 
 
 @activity(app)

@@ -3,6 +3,7 @@
 Rules:
 - A tag's value has 256 characters (Azure Resource Manager docs): `meshward:files-2`, `meshward:files-3`, … go on with
   the list. What isn't of the kind's form refuses the whole tag.
+- A cluster names 200 of them at most, as each is read one by one.
 - A source that is protected by nobody is taken; one that was stopped or deleted from backup, by whomever, isn't taken
   up again. What is no longer named stays protected.
 - An item says IRPending long after its first backup. Only states that are known to be good count as protected.
@@ -27,11 +28,17 @@ from shared.domain.vaults.source import FoundItem, JobNames, SourceCandidate
 type DataSource = FileShare | VirtualMachine
 
 KINDS: tuple[type[DataSource], ...] = (FileShare, VirtualMachine)
+MOST_SOURCES = 200  # of a cluster
 
 
 def sources_of(cluster: Cluster) -> tuple[DataSource, ...]:
-    """What the cluster's tags name, in order; raises PermanentError "BadTag" for what names nothing."""
+    """What the cluster's tags name, in order; raises PermanentError "BadTag" for what names nothing, or too much."""
     found = [source for kind in KINDS for source in _named(cluster, kind)]
+    if len(found) > MOST_SOURCES:
+        message = (
+            f"the tags of cluster {cluster.name} name {len(found)} shares and machines, {MOST_SOURCES} are the most"
+        )
+        raise PermanentError("BadTag", message)
     once = {folded(source.label): source for source in sorted(found, key=attrgetter("label"), reverse=True)}
     return tuple(sorted(once.values(), key=attrgetter("label")))
 

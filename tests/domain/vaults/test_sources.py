@@ -12,7 +12,7 @@ from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import protection_of, source_grants
 from shared.domain.vaults.shares import FileShare
 from shared.domain.vaults.source import FoundItem, SourceCandidate, VaultService
-from shared.domain.vaults.sources import sources_of, unfit
+from shared.domain.vaults.sources import MOST_SOURCES, sources_of, unfit
 from tests.worlds.facts.protections import VAULT as BACKUP_VAULT
 from tests.worlds.facts.protections import cluster
 
@@ -54,6 +54,13 @@ def test_a_source_s_vault_is_that_of_its_service(kind: type[FileShare], vault: s
     assert [len(granted[service]) for service, part in VAULTS.items() if part == vault] == [len(source.roles)]
     assert [len(granted[service]) for service, part in VAULTS.items() if part == other] == [0]
     assert f"/{getattr(protection, vault)}/" in protection.source_policy_id(source)
+
+
+def test_a_cluster_names_no_more_sources_than_one_look_can_read() -> None:
+    names = [f"vm-{number}" for number in range(MOST_SOURCES)]
+    assert len(sources_of(cluster(tags={"meshward:machines": ",".join(names)}))) == MOST_SOURCES
+    with pytest.raises(PermanentError, match="BadTag: the tags of cluster aks-new name 201 shares and machines"):
+        sources_of(cluster(tags={"meshward:machines": ",".join(names), "meshward:machines-2": "one-more"}))
 
 
 def test_shares_are_named_by_account_and_where_it_is() -> None:

@@ -232,12 +232,28 @@ async def test_who_withdraws_between_the_plan_and_the_registration_is_not_regist
     def no(function: str, moment: str) -> None:
         if (function, moment) == ("start_registration", "before"):
             stage.host.on_invocation(None)
-            withdraw(*owned(stage))
+            withdraw(owned(stage)[0])
 
     stage.host.on_invocation(no)
     run = await first_run(stage)
     assert "NotConsented" in (run.failure or "")
-    assert (of(stage.world, ITEMS), of(stage.world, f"{RECOVERY}/backupFabrics/protectionContainers")) == ([], [])
+    assert [item["name"].partition(";")[0] for item in of(stage.world, ITEMS)] == ["VM"]
+    assert ACCOUNT not in str(of(stage.world, f"{RECOVERY}/backupFabrics/protectionContainers"))
+
+
+async def test_who_withdraws_before_the_vault_is_made_gives_it_no_role(stage: RunningApp) -> None:
+    agree(*owned(stage))
+
+    def no(function: str, moment: str) -> None:
+        if (function, moment) == ("ensure_vault", "before"):
+            stage.host.on_invocation(None)
+            withdraw(owned(stage)[0])
+
+    stage.host.on_invocation(no)
+    run = await first_run(stage)
+    assert "NotConsented" in (run.failure or "")
+    assert roles_on(stage, owned(stage)[0]["id"]) == []
+    assert [item["name"].partition(";")[0] for item in of(stage.world, ITEMS)] == ["VM"], "its owner still agrees"
 
 
 async def test_the_census_names_what_is_backed_up_without_consent(stage: RunningApp) -> None:

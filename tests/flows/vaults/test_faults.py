@@ -35,6 +35,7 @@ REQUESTS = {  # what each activity sends that matters most; one that writes to t
     "start_validation": "POST .*/validateForBackup$",
     "finish_validation": "GET .*/backupVaults/[^/]+/operationStatus/",
     "ensure_instance": "PUT .*/backupInstances/",
+    "ensure_source_role": "PUT .*/stshop/.*/roleAssignments/",
     "ensure_source_policy": "PUT .*/vaults/rsv-[^/]+/backupPolicies/",
     "start_registration": "PUT .*/protectionContainers/[^/]+$",
     "finish_registration": "GET .*/protectionContainers/[^/]+/operationResults/",
