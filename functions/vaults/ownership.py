@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from secrets import token_hex
 from typing import Any
 
+from msgspec.structs import replace
+
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.ownership import (
     OWNERSHIP,
@@ -42,3 +44,14 @@ async def take_names(protection: Protection, *, made_before: bool) -> None:
         path = OWNERSHIP.path(vault=protection.backup_vault)
         if not await services().ledger.create(path, OWNERSHIP.encoded(taken)):
             raise NotConverged("EntryChanged", f"another worker is writing whose {protection.backup_vault} is")
+
+
+async def change_mark(protection: Protection) -> None:
+    """Give the names a new mark once the vault is released: anybody could read that of the group that is gone."""
+    path, ledger = OWNERSHIP.path(vault=protection.backup_vault), services().ledger
+    found = await ledger.read(path)
+    if found is None:
+        return
+    marked = replace(OWNERSHIP.decoded(path, found), mark=token_hex())
+    if not await ledger.update(path, OWNERSHIP.encoded(marked), seen=found):
+        raise NotConverged("EntryChanged", f"another worker is writing whose {protection.backup_vault} is")

@@ -23,6 +23,7 @@ from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.engine.many import one_of_many
 from functions.vaults.bindings import close_binding
+from functions.vaults.ownership import change_mark
 from functions.vaults.parts import ACCESS, parts_now
 from functions.vaults.steps import POLL_INTERVAL
 from functions.vaults.tagged import tagged_vaults
@@ -242,6 +243,7 @@ async def _delete(protection: Protection, label: str, request: Callable[[], Awai
 async def record_release(release: Release) -> Released:
     """What was released stands in the ledger."""
     released = Released(vault_id=release.protection.backup_vault_id, steps=release.steps, at=services().now())
+    await change_mark(release.protection)
     await services().ledger.create(RELEASED.path(vault=release.protection.backup_vault), RELEASED.encoded(released))
     log(VaultReleased(vault=released.vault_id, steps=released.steps))
     return released

@@ -5,7 +5,7 @@ Rules:
   who comes first has them: a document of the store, written once and before anything is made, names the cluster.
   Nobody else takes anything over, or gets a role on it.
 - The document has a mark that nobody can guess. The snapshot group, which anybody may have made beforehand who makes
-  groups, bears it as a tag: only what was made after the document was written can have it.
+  groups, bears it as a tag: only what was made after the document was written can have it. A release changes the mark.
 - What earlier versions made has no document. It is the cluster's whose tag the Backup vault has, and has no mark.
 """
 

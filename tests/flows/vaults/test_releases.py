@@ -14,6 +14,7 @@ from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
 from shared.domain.incarnation import Incarnation
+from shared.domain.vaults.ownership import Ownership
 from tests.worlds import bindings
 from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.facts.protections import protection_named
@@ -44,6 +45,8 @@ async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belo
     write_policy(stage, release_after="P9D")
     vault = await left_behind(stage)
     account = one(stage, "Microsoft.Storage/storageAccounts")
+    (owner,) = stage.store.glob("vaults/bv-*.json")
+    mark = msgspec.json.decode(owner.read_bytes(), type=Ownership).mark
     await stage.clock.advance(9 * DAY)
     assert releases(stage) == []
     assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
@@ -62,6 +65,8 @@ async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belo
     assert [stage.world.arm.find(r["id"]) for r in (vault, account)] == [None, None]
     assert not [g for g in of(stage.world, "Microsoft.Resources/resourceGroups") if "snapshots" in g["name"]]
     assert (stage.store / "releases" / vault["name"] / "released.json").exists()
+    now = msgspec.json.decode(owner.read_bytes(), type=Ownership).mark
+    assert now not in ("", mark), "anybody could read that of the snapshot group"
     await stage.clock.advance(3 * DAY)
     assert releases(stage) == [release]
 
