@@ -182,7 +182,9 @@ def cluster_checks(cluster: Cluster, allow_list: AllowList) -> list[SelftestChec
     """
     domain, protected = cluster.trust_domain, cluster.tagged(PROTECT_TAG, "true")
     if cluster.unreadable(PROTECT_TAG, MESH_TAG, TRUST_DOMAIN_TAG):
-        repair = f"az tag update --operation merge --resource-id {cluster.id} --tags <tag>=<value>  # docs/clusters.md"
+        repair = (
+            f"az tag update --operation merge --resource-id '{cluster.id}' --tags <tag>=<value>  # docs/clusters.md"
+        )
         return [SelftestCheck(name="tags", otherwise=repair, subject=cluster.id)]
     if domain and not allow_list.lists(domain, cluster.id):
         return [SelftestCheck(name="admission", otherwise=_POLICY, subject=cluster.id, trust_domain=domain)]
@@ -190,8 +192,8 @@ def cluster_checks(cluster: Cluster, allow_list: AllowList) -> list[SelftestChec
     member = meshed and bool(domain)
     works = {"rotator": member, "provisioner": member and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
-    repair = f"az aks start --ids {cluster.id}" if cluster.stopped else f"{apply}  # docs/clusters.md"
-    look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
+    repair = f"az aks start --ids '{cluster.id}'" if cluster.stopped else f"{apply}  # docs/clusters.md"
+    look = f"az aks show --ids '{cluster.id}' --query apiServerAccessProfile"
     repairs = {} if cluster.stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
     return [
         SelftestCheck(

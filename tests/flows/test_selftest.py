@@ -218,7 +218,7 @@ async def test_a_cluster_that_does_not_answer_is_told(stage: RunningApp) -> None
     stage.world.aks.stop(NEW)
     lines = await failures(stage)
     assert [line.partition(":")[0] for line in lines] == [f"FAIL  cluster as {d} {cluster_id(NEW)}" for d in WORKS[NEW]]
-    assert all(line.endswith(f"az aks start --ids {cluster_id(NEW)}") for line in lines)
+    assert all(line.endswith(f"az aks start --ids '{cluster_id(NEW)}'") for line in lines)
 
 
 async def test_a_tag_that_cannot_be_read_is_told(stage: RunningApp) -> None:
@@ -232,7 +232,7 @@ async def test_a_cluster_that_runs_and_cannot_be_reached_is_told(stage: RunningA
     stage.world.wire.inject(InjectedFault(on=f"/k8s/{EAST}/", kind="lose", times=99))
     what, mend = await failure(stage)
     assert what.startswith(f"FAIL  cluster as rotator {cluster_id(EAST)}: ")
-    assert mend.startswith(f"az aks show --ids {cluster_id(EAST)} --query apiServerAccessProfile")
+    assert mend.startswith(f"az aks show --ids '{cluster_id(EAST)}' --query apiServerAccessProfile")
 
 
 async def test_a_cluster_without_our_roles_names_what_each_duty_lacks(stage: RunningApp) -> None:

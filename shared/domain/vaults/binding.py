@@ -90,7 +90,7 @@ def federation(protection: Protection) -> Federation:
         raise PermanentError(
             "NoTokenIssuer",
             f"cluster {protection.cluster} has no OIDC issuer for Entra: "
-            f"az aks update -g {protection.cluster_group} -n {protection.cluster} "
+            f"az aks update -g '{protection.cluster_group}' -n '{protection.cluster}' "
             "--enable-oidc-issuer --enable-workload-identity",
         )
     return Federation(issuer=protection.oidc_issuer)

@@ -41,7 +41,7 @@ def test_an_identity_that_was_just_asked_for_is_waited_for() -> None:
 
 
 def test_a_cluster_without_a_token_issuer_is_refused_with_the_command_that_helps() -> None:
-    with pytest.raises(PermanentError, match="az aks update -g rg-clusters -n aks-new --enable-oidc-issuer"):
+    with pytest.raises(PermanentError, match="az aks update -g 'rg-clusters' -n 'aks-new' --enable-oidc-issuer"):
         federation(protection_named())
 
 
