@@ -3,10 +3,12 @@
 import math
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.controllers.pods import owner_reference, template_hash
+from local.cloud.kubernetes.controllers.pods import template_hash
+from local.cloud.kubernetes.controllers.replica_sets import replica_set_of
 from local.cloud.kubernetes.controllers.status import COUNTS, condition
 from local.cloud.kubernetes.objects import Object, share
 
+HASH = "pod-template-hash"
 _RECREATE_SECONDS = 5.0
 
 
@@ -14,9 +16,9 @@ def reconcile(cluster: SimulatedCluster, deployment: Object) -> float | None:
     spec = deployment["spec"]
     sets = cluster.owned(deployment, "ReplicaSet")
     digest = template_hash(spec["template"])
-    new = next((s for s in sets if s["metadata"]["labels"]["pod-template-hash"] == digest), None)
+    new = next((s for s in sets if s["metadata"]["labels"][HASH] == digest), None)
     if "deletionTimestamp" not in deployment["metadata"]:
-        new = new or cluster.create(_replica_set_of(deployment, digest))
+        new = new or cluster.create(replica_set_of(deployment, HASH, digest, 0))
         _roll(cluster, spec, new, [s for s in sets if s["metadata"]["uid"] != new["metadata"]["uid"]])
     _tell(cluster, deployment, digest)
     recreates = spec.get("strategy", {}).get("type") == "Recreate"
@@ -74,21 +76,3 @@ def _limits(spec: Object) -> tuple[int, int]:
 
 def _scale(cluster: SimulatedCluster, replica_set: Object, replicas: int) -> Object:
     return cluster.update({**replica_set, "spec": {**replica_set["spec"], "replicas": replicas}})
-
-
-def _replica_set_of(deployment: Object, digest: str) -> Object:
-    spec, meta = deployment["spec"], deployment["metadata"]
-    template = spec["template"]
-    labels = {**template.get("metadata", {}).get("labels", {}), "pod-template-hash": digest}
-    labelled = {**template, "metadata": {**template.get("metadata", {}), "labels": labels}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": f"{meta['name']}-{digest}",
-            "namespace": meta["namespace"],
-            "labels": labels,
-            "ownerReferences": [owner_reference(deployment)],
-        },
-        "spec": {"replicas": 0, "selector": spec.get("selector", {}), "template": labelled},
-    }

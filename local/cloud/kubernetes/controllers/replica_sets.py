@@ -1,7 +1,7 @@
 """ReplicaSets: as many pods as desired; those that aren't ready are deleted first."""
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.controllers.pods import active_pods, new_pod
+from local.cloud.kubernetes.controllers.pods import active_pods, new_pod, owner_reference
 from local.cloud.kubernetes.controllers.status import count
 from local.cloud.kubernetes.objects import Object, is_ready
 
@@ -16,3 +16,24 @@ def reconcile(cluster: SimulatedCluster, replica_set: Object) -> None:
             cluster.create(new_pod(replica_set, replica_set["spec"]["template"], generated=True))
     finally:
         count(cluster, replica_set, active_pods(cluster, replica_set))
+
+
+def replica_set_of(owner: Object, hash_label: str, digest: str, replicas: int) -> Object:
+    """The ReplicaSet of what has a template, which is told by the label from those of its other templates."""
+    spec, meta, template = owner["spec"], owner["metadata"], owner["spec"]["template"]
+    labels = {**template.get("metadata", {}).get("labels", {}), hash_label: digest}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{meta['name']}-{digest}",
+            "namespace": meta["namespace"],
+            "labels": labels,
+            "ownerReferences": [owner_reference(owner)],
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": spec.get("selector", {}),
+            "template": {**template, "metadata": {**template.get("metadata", {}), "labels": labels}},
+        },
+    }

@@ -8,7 +8,8 @@ Rules:
 from datetime import datetime
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.controllers.pods import owner_reference, template_hash
+from local.cloud.kubernetes.controllers.pods import template_hash
+from local.cloud.kubernetes.controllers.replica_sets import replica_set_of
 from local.cloud.kubernetes.controllers.status import COUNTS
 from local.cloud.kubernetes.objects import Object
 
@@ -18,9 +19,9 @@ _LOOK_SECONDS = 1.0
 
 def reconcile(cluster: SimulatedCluster, rollout: Object) -> float | None:
     digest = template_hash(rollout["spec"]["template"])
-    sets = [s for s in cluster.owned(rollout, "ReplicaSet") if s["metadata"]["labels"][HASH] == digest]
-    replica_set = sets[0] if sets else cluster.create(_replica_set_of(rollout, digest))
     asked, desired = rollout["spec"].get("restartAt"), rollout["spec"].get("replicas", 1)
+    sets = [s for s in cluster.owned(rollout, "ReplicaSet") if s["metadata"]["labels"][HASH] == digest]
+    replica_set = sets[0] if sets else cluster.create(replica_set_of(rollout, HASH, digest, desired))
     pods = cluster.owned(replica_set, "Pod")
     old = [p for p in pods if asked and _moment(p["metadata"]["creationTimestamp"]) < _moment(asked)]
     available = replica_set.get("status", {}).get("availableReplicas", 0)
@@ -33,23 +34,6 @@ def reconcile(cluster: SimulatedCluster, rollout: Object) -> float | None:
     if told.items() - rollout.get("status", {}).items():
         cluster.set_status(rollout, **told)
     return _LOOK_SECONDS if old else None
-
-
-def _replica_set_of(rollout: Object, digest: str) -> Object:
-    spec, meta = rollout["spec"], rollout["metadata"]
-    labels = {**spec["template"].get("metadata", {}).get("labels", {}), HASH: digest}
-    template = {**spec["template"], "metadata": {**spec["template"].get("metadata", {}), "labels": labels}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": f"{meta['name']}-{digest}",
-            "namespace": meta["namespace"],
-            "labels": labels,
-            "ownerReferences": [owner_reference(rollout)],
-        },
-        "spec": {"replicas": spec.get("replicas", 1), "selector": spec.get("selector", {}), "template": template},
-    }
 
 
 def _moment(text: str) -> datetime:
